@@ -1,0 +1,96 @@
+"""Open a recording's SQLite file safely: refuse what is not ours or is damaged, and alter nothing in refusing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from firefly_mcp.errors import StoreError
+from firefly_mcp.store.migrations import migrate
+from firefly_mcp.store.schema import APPLICATION_ID
+
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+_CHECK_UP_TO = 32 * 1024 * 1024
+"""Files up to this size are checked in full when opened; a larger one shows damage when the page is read."""
+
+
+def open_database(path: Path, *, create: bool, durability: str = "normal") -> apsw.Connection:
+    """Open (and with ``create`` make) the recording at ``path``, in WAL mode, migrated to the newest format.
+
+    Args:
+        path: the file.
+        create: make the file when it is missing.
+        durability: ``normal`` survives a killed process, ``full`` also a power loss.
+
+    Raises:
+        StoreError: missing, foreign, damaged or unwritable.
+    """
+    exists = path.exists() and path.stat().st_size > 0
+    if not exists and not create:
+        raise StoreError(f"{path}: no such recording; make one with 'firefly record', or name it with --store")
+    if exists:
+        _refuse_foreign(path)
+    elif not path.parent.is_dir():
+        raise StoreError(f"{path}: the folder {path.parent} does not exist")
+    with store_errors(path):
+        db = apsw.Connection(str(path))
+        try:
+            db.set_busy_timeout(10_000)
+            db.pragma("journal_mode", "wal")
+            db.pragma("synchronous", "full" if durability == "full" else "normal")
+            db.pragma("foreign_keys", "on")
+            migrate(db, str(path))
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one line that names the file and what to do."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreError(f"{path}: the recording is damaged ({error}); restore it from a copy, nothing was altered") from error
+    except apsw.FullError as error:
+        raise StoreError(f"{path}: the disk is full; free some space, nothing already recorded is lost") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StoreError(f"{path}: cannot be written ({error}); check its permissions") from error
+    except apsw.CantOpenError as error:
+        raise StoreError(f"{path}: cannot be opened ({error}); check the path and its permissions") from error
+    except apsw.IOError as error:
+        raise StoreError(f"{path}: reading or writing failed ({error}); check the disk") from error
+    except apsw.BusyError as error:
+        raise StoreError(f"{path}: locked by another process for too long; close it and try again") from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Look at the file without the right to change it: even closing a writer could fold a foreign log into its file."""
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder, not a recording")
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE_MAGIC))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    if head != _SQLITE_MAGIC:
+        raise StoreError(f"{path}: not a Firefly recording (not an SQLite file); it was left as it is")
+    with store_errors(path):
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            db.set_busy_timeout(10_000)
+            tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+            # An empty file without our mark is one that another process is making at this moment.
+            if int(db.pragma("application_id")) != APPLICATION_ID and tables:
+                raise StoreError(f"{path}: an SQLite file, but not a Firefly recording; it was left as it is")
+            if path.stat().st_size <= _CHECK_UP_TO:
+                found = str(db.pragma("quick_check(1)"))
+                if found != "ok":
+                    why = found.splitlines()[-1]
+                    raise StoreError(f"{path}: the recording is damaged ({why}); restore it from a copy, nothing was altered")
+        finally:
+            db.close()

@@ -1,0 +1,299 @@
+"""The recording: append sessions, calls, tool snapshots and events; what was appended is committed when the method returns.
+
+Several processes may write one recording. Each write is one short transaction of SQLite's write-ahead log, so a killed
+process loses nothing that it had returned from. Reading is in :mod:`firefly_mcp.store.queries`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import apsw
+
+from firefly_mcp.canonical import call_hash, hash_json
+from firefly_mcp.errors import StoreError
+from firefly_mcp.jsonio import JsonObject, loads, text
+from firefly_mcp.store import blobs
+from firefly_mcp.store.database import open_database, store_errors
+from firefly_mcp.types import CallStatus, Tool, is_error_result
+
+
+class Recording:
+    """One SQLite file that holds everything Firefly knows. Not for use from several threads at once."""
+
+    def __init__(self, path: str | Path, *, create: bool = False, durability: str = "normal") -> None:
+        """Open the recording.
+
+        Args:
+            path: the file.
+            create: make it when missing.
+            durability: ``normal`` or ``full``.
+
+        Raises:
+            StoreError: missing, foreign, damaged or unwritable.
+        """
+        self.path = Path(path)
+        self.db = open_database(self.path, create=create, durability=durability)
+        self._servers: dict[str, int] = {}
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; folding the log into it is left to SQLite."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """One atomic write; SQLite's errors become :class:`~firefly_mcp.errors.StoreError`."""
+        with store_errors(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                # After a full disk SQLite has rolled back by itself.
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def add_server(self, name: str, spec: JsonObject | None = None) -> int:
+        """The server's id; a spec (already redacted) replaces the one that is stored."""
+        known = self._servers.get(name)
+        if known is not None and spec is None:
+            return known
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO server (name, added_at) VALUES (?, ?)", (name, time.time()))
+            if spec is not None:
+                db.execute("UPDATE server SET spec = ? WHERE name = ?", (text(spec), name))
+            row = db.execute("SELECT id FROM server WHERE name = ?", (name,)).fetchall()[0]
+        self._servers[name] = int(str(row[0]))
+        return self._servers[name]
+
+    def begin_session(
+        self,
+        kind: str,
+        *,
+        key: str | None = None,
+        transport: str = "",
+        client_info: JsonObject | None = None,
+        protocol_version: str = "",
+        labels: JsonObject | None = None,
+        config: JsonObject | None = None,
+    ) -> SessionWriter:
+        """Start a session; ``key`` is its public name, a fresh UUID when not given."""
+        key = key or uuid.uuid4().hex
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO session (key, kind, transport, client_info, protocol_version, labels, config, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key,
+                    kind,
+                    transport,
+                    text(client_info or {}),
+                    protocol_version,
+                    text(labels or {}),
+                    text(config or {}),
+                    time.time(),
+                ),
+            )
+            session_id = db.last_insert_rowid()
+        return SessionWriter(self, session_id, key)
+
+    def snapshot_tools(self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "") -> list[Tool]:
+        """Store the tools as a server lists them now; a definition that is already there only becomes the latest."""
+        server_id = self.add_server(server)
+        tools = [Tool(server, definition) for definition in definitions]
+        now = time.time()
+        with self.transaction() as db:
+            for position, tool in enumerate(tools):
+                optional = (tool.output_schema, tool.definition.get("annotations"))
+                db.execute(
+                    "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
+                    " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at, position = excluded.position",
+                    (
+                        server_id,
+                        tool.name,
+                        tool.hash,
+                        tool.description,
+                        text(tool.input_schema),
+                        *(None if value is None else text(value) for value in optional),
+                        text(tool.definition),
+                        protocol_version,
+                        position,
+                        now,
+                    ),
+                )
+        return tools
+
+    def store_result(self, result: JsonObject) -> str:
+        """Store a result by its content, inside the caller's transaction, and give its hash."""
+        digest = hash_json(result)
+        if not self.db.execute("SELECT 1 FROM blob WHERE hash = ?", (digest,)).fetchall():
+            skeleton, parts = blobs.split(result)
+            for part_hash, part in parts.items():
+                self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (part_hash, len(part), part))
+            data = text(skeleton)
+            self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (digest, len(data), data))
+        return digest
+
+    def load_result(self, digest: str) -> JsonObject:
+        """Read a stored result."""
+        value: JsonObject = blobs.join(loads(self._blob(digest)), self._blob)
+        return value
+
+    def _blob(self, digest: str) -> str:
+        rows = self.db.execute("SELECT data FROM blob WHERE hash = ?", (digest,)).fetchall()
+        if not rows:
+            raise StoreError(f"{self.path}: result {digest} is missing; the recording is incomplete")
+        return str(rows[0][0])
+
+
+class SessionWriter:
+    """Appends to one session of a recording."""
+
+    def __init__(self, recording: Recording, session_id: int, key: str) -> None:
+        """Use :meth:`Recording.begin_session`."""
+        self.recording = recording
+        self.id = session_id
+        self.key = key
+        self._seq = 0
+        self._open: dict[int, float] = {}
+
+    def describe(self, *, client_info: JsonObject, protocol_version: str) -> None:
+        """Fill in what the client said of itself once it has said it."""
+        with self.recording.transaction() as db:
+            db.execute(
+                "UPDATE session SET client_info = ?, protocol_version = ? WHERE id = ?",
+                (text(client_info), protocol_version, self.id),
+            )
+
+    def connect(self, server: str, initialize: JsonObject, *, protocol_version: str = "", origin: str = "unknown") -> None:
+        """Note that this session is connected to ``server``, and the result of ``initialize`` (or ``server/discover``)."""
+        server_id = self.recording.add_server(server)
+        with self.recording.transaction() as db:
+            db.execute(
+                "INSERT INTO connection VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " protocol_version = excluded.protocol_version, initialize = excluded.initialize",
+                (self.id, server_id, protocol_version, text(initialize), origin),
+            )
+
+    def begin_call(self, server: str, method: str, params: JsonObject | None, *, match: str | None = None) -> int:
+        """Commit a request before it goes upstream; it stays ``interrupted`` until :meth:`end_call`.
+
+        Returns:
+            The call's id.
+        """
+        server_id = self.recording.add_server(server)
+        params = params or {}
+        meta = params.get("_meta")
+        kept = {key: value for key, value in params.items() if key != "_meta"} if meta is not None else params
+        tool = str(kept.get("name", "")) if method == "tools/call" else None
+        now = time.time()
+        self._seq += 1
+        with store_errors(self.recording.path):
+            self.recording.db.execute(
+                "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, request_meta, started_at,"
+                " overlaps, match) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.id,
+                    self._seq,
+                    server_id,
+                    method,
+                    tool,
+                    text(kept),
+                    call_hash(method, kept),
+                    None if meta is None else text(meta),
+                    now,
+                    len(self._open),
+                    match,
+                ),
+            )
+            call_id = self.recording.db.last_insert_rowid()
+            if self._open:
+                self._mark_overlap(call_id)
+        self._open[call_id] = now
+        return call_id
+
+    def _mark_overlap(self, call_id: int) -> None:
+        marks = ",".join("?" * len(self._open))
+        self.recording.db.execute(f"UPDATE call SET overlaps = overlaps + 1 WHERE id IN ({marks})", tuple(self._open))
+
+    def end_call(
+        self,
+        call_id: int,
+        *,
+        result: JsonObject | None = None,
+        error: JsonObject | None = None,
+        duration_ms: float | None = None,
+        match: str | None = None,
+        source_call: int | None = None,
+        detail: JsonObject | None = None,
+    ) -> None:
+        """Commit the answer; only then may it be passed on. ``duration_ms`` defaults to the time since ``begin_call``."""
+        started = self._open.pop(call_id, None)
+        if duration_ms is None and started is not None:
+            duration_ms = (time.time() - started) * 1000
+        with self.recording.transaction() as db:
+            result_hash = None if result is None else self.recording.store_result(result)
+            db.execute(
+                "UPDATE call SET result_hash = ?, is_error = ?, error = ?, status = ?, duration_ms = ?,"
+                " match = coalesce(?, match), source_call = ?, detail = ? WHERE id = ?",
+                (
+                    result_hash,
+                    int(error is not None or is_error_result(result)),
+                    None if error is None else text(error),
+                    CallStatus.DONE,
+                    duration_ms,
+                    match,
+                    source_call,
+                    None if detail is None else text(detail),
+                    call_id,
+                ),
+            )
+
+    def cancel_call(self, call_id: int) -> None:
+        """Mark a call that the client cancelled before its answer came."""
+        self._open.pop(call_id, None)
+        with store_errors(self.recording.path):
+            self.recording.db.execute("UPDATE call SET status = ? WHERE id = ?", (CallStatus.CANCELLED, call_id))
+
+    def abandon_call(self, call_id: int) -> None:
+        """Forget that a call is in flight; it stays ``interrupted``."""
+        self._open.pop(call_id, None)
+
+    def event(self, call_id: int | None, direction: str, message: JsonObject, *, offset_ms: float = 0.0) -> None:
+        """Keep a notification, or a request from the server, with the call that it belongs to.
+
+        Args:
+            call_id: the call, or None for one that belongs to the session alone.
+            direction: ``to_client`` or ``to_server``.
+            message: the JSON-RPC message.
+            offset_ms: milliseconds since the call (or session) began.
+        """
+        with store_errors(self.recording.path):
+            self.recording.db.execute(
+                "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
+                (call_id, self.id, offset_ms, direction, text(message)),
+            )
+
+    def set_origin(self, server: str, origin: str) -> None:
+        """Say where the state of ``server`` began in this session: ``unknown``, ``proven(ID)`` or ``continues(SESSION)``."""
+        server_id = self.recording.add_server(server)
+        with self.recording.transaction() as db:
+            db.execute("UPDATE connection SET origin = ? WHERE session_id = ? AND server_id = ?", (origin, self.id, server_id))
+
+    def end(self) -> None:
+        """Mark the session as ended."""
+        with store_errors(self.recording.path):
+            self.recording.db.execute("UPDATE session SET ended_at = ? WHERE id = ?", (time.time(), self.id))
