@@ -1,1 +1,32 @@
-"""Part of Firefly MCP."""
+"""What was seen: the data inside results, whether a call succeeded, which value flowed where, what a tool returns. Pure."""
+
+from firefly_mcp.observe.flow import Flow, flows, value_key
+from firefly_mcp.observe.leaves import Leaf, json_path, json_pointer, leaves, pointer_steps, walk
+from firefly_mcp.observe.prose import Found, regex_for, values_in
+from firefly_mcp.observe.success import is_success, told_error
+from firefly_mcp.observe.values import THRESHOLD, informative, number_in
+from firefly_mcp.observe.view import View, json_inside, result_text, result_view
+
+__all__ = [
+    "THRESHOLD",
+    "Flow",
+    "Found",
+    "Leaf",
+    "View",
+    "flows",
+    "informative",
+    "is_success",
+    "json_inside",
+    "json_path",
+    "json_pointer",
+    "leaves",
+    "number_in",
+    "pointer_steps",
+    "regex_for",
+    "result_text",
+    "result_view",
+    "told_error",
+    "value_key",
+    "values_in",
+    "walk",
+]

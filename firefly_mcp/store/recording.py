@@ -68,6 +68,10 @@ class Recording:
     def add_server(self, name: str, spec: JsonObject | None = None) -> int:
         """The server's id; a spec (already redacted) replaces the one that is stored."""
         known = self._servers.get(name)
+        if known is None:
+            rows = self.db.execute("SELECT id FROM server WHERE name = ?", (name,)).fetchall()
+            if rows:
+                known = self._servers[name] = int(str(rows[0][0]))
         if known is not None and spec is None:
             return known
         with self.transaction() as db:
@@ -261,6 +265,45 @@ class SessionWriter:
                     call_id,
                 ),
             )
+
+    def add_replayed(
+        self,
+        server: str,
+        method: str,
+        params: JsonObject,
+        *,
+        started_at: float,
+        match: str,
+        source_call: int | None,
+        result_hash: str | None,
+        error: JsonObject | None,
+        is_error: bool,
+        detail: JsonObject,
+    ) -> None:
+        """Append a whole replayed call, inside the caller's transaction; its server must be known already."""
+        self._seq += 1
+        kept = {key: value for key, value in params.items() if key != "_meta"}
+        self.recording.db.execute(
+            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error, status,"
+            " started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.id,
+                self._seq,
+                self.recording.add_server(server),
+                method,
+                str(kept.get("name", "")) if method == "tools/call" else None,
+                text(kept),
+                call_hash(method, kept),
+                result_hash,
+                int(is_error),
+                None if error is None else text(error),
+                CallStatus.DONE,
+                started_at,
+                match,
+                source_call,
+                text(detail),
+            ),
+        )
 
     def cancel_call(self, call_id: int) -> None:
         """Mark a call that the client cancelled before its answer came."""

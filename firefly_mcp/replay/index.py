@@ -1,0 +1,103 @@
+"""The index of a recording for replay: every answered call by its canonical and its normalized hash, with its state key.
+
+Built once when replay starts; replayed calls are never part of it. Answers stay in the file and are read when served.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from firefly_mcp.normalize import normalized_hash
+from firefly_mcp.state.effects import EffectRelation
+from firefly_mcp.state.history import History, Writer, origin_key
+from firefly_mcp.state.learn import learn_effects
+from firefly_mcp.state.rejection import rejected
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import Call, CallStatus, Connection, Session, ToolKey
+
+
+class Candidate(NamedTuple):
+    """One recorded answer that could be served."""
+
+    call: int
+    session: int
+    position: int
+    state_key: str
+    outcome: str
+    """Hash of the result, or the text of the JSON-RPC error."""
+    args_hash: str
+
+
+class End(NamedTuple):
+    """Where a recorded session left a server: what a session that continues it begins with."""
+
+    origin: str
+    writers: tuple[Writer, ...]
+
+
+class ReplayIndex:
+    """Look-up tables over the answered calls of a recording."""
+
+    def __init__(self, recording: Recording, servers: Sequence[str] = (), relation: EffectRelation | None = None) -> None:
+        """Read the recording; ``servers`` narrows it to some."""
+        self.tools = {key: tool for key, tool in queries.tool_map(recording).items() if not servers or key.server in servers}
+        self.relation = relation or learn_effects(recording)
+        self.exact: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
+        self.normalized: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
+        self.traces: dict[tuple[int, str], list[tuple[str, str]]] = defaultdict(list)
+        """By (session, server): the ``(args_hash, outcome)`` of its calls in order."""
+        self.ends: dict[tuple[int, str], End] = {}
+        self.sessions: dict[int, Session] = {s.id: s for s in queries.sessions(recording, evidence_only=True)}
+        self.connections: dict[tuple[int, str], Connection] = {
+            (link.session, link.server): link
+            for link in queries.connections(recording)
+            if link.session in self.sessions and (not servers or link.server in servers)
+        }
+        self._histories: dict[tuple[int, str], History] = {}
+        for call in queries.calls(recording, evidence_only=True, results=False):
+            if not servers or call.server in servers:
+                self._add(recording, call)
+        for place, history in self._histories.items():
+            self.ends[place] = End(history.origin, tuple(history.writers))
+
+    def origin_of(self, session: int, server: str) -> str:
+        """The origin of a session's state on a server, as it enters state keys."""
+        link = self.connections.get((session, server))
+        return origin_key(link.origin if link else "unknown", self.sessions[session].key)
+
+    def normalized_hash(self, key: ToolKey, call_arguments: dict[str, object]) -> str:
+        """Hash of the arguments in the normal form of the tool's schema."""
+        tool = self.tools.get(key)
+        return normalized_hash(key.tool, call_arguments, tool.input_schema if tool else {})
+
+    def _add(self, recording: Recording, call: Call) -> None:
+        place = (call.session, call.server)
+        history = self._histories.get(place)
+        if history is None:
+            history = self._histories[place] = self._begin(place)
+        trace = self.traces[place]
+        if call.status == CallStatus.DONE:
+            outcome = call.result_hash or str(call.error)
+            found = Candidate(call.id, call.session, len(trace), history.state_key(call.key), outcome, call.args_hash)
+            self.exact[(call.key, call.args_hash)].append(found)
+            if call.tool is not None:
+                self.normalized[(call.key, self.normalized_hash(call.key, call.arguments))].append(found)
+            trace.append((call.args_hash, outcome))
+        refused = False
+        if call.is_error and self.relation.writes(call.key):
+            result = recording.load_result(call.result_hash) if call.result_hash else None
+            refused = rejected(result, call.error)
+        history.append(call.key, call.args_hash, call.result_hash, rejected=refused, label=f"{call.key} (call {call.id})")
+
+    def _begin(self, place: tuple[int, str]) -> History:
+        link = self.connections.get(place)
+        if link is not None and link.origin.startswith("continues("):
+            earlier = link.origin[len("continues(") : -1]
+            for session in self.sessions.values():
+                if earlier in (session.key, str(session.id)) and (session.id, place[1]) in self._histories:
+                    before = self._histories[(session.id, place[1])]
+                    return History(self.relation, before.origin, before.writers)
+        return History(self.relation, self.origin_of(*place))

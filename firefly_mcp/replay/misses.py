@@ -1,0 +1,112 @@
+"""Explain a miss: what was nearest, which arguments differed, or which write stood in the way, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import jsonschema
+
+from firefly_mcp.jsonio import JSON, JsonObject, text
+from firefly_mcp.replay.index import Candidate, ReplayIndex
+from firefly_mcp.state.history import History
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import ToolKey
+
+NEAREST = 3
+_SCAN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why nothing was served.
+
+    ``cause`` is ``invalid_arguments``, ``unknown_tool``, ``never_recorded``, ``state`` or ``origin``.
+    """
+
+    cause: str
+    message: str
+    nearest: list[JsonObject] = field(default_factory=list)
+
+
+def explain_miss(
+    recording: Recording,
+    index: ReplayIndex,
+    history: History,
+    key: ToolKey,
+    params: JsonObject,
+    nearest: Sequence[Candidate],
+    undecided: bool,
+) -> Miss:
+    """Find the cause of a miss.
+
+    Args:
+        recording: where the calls are.
+        index: its index.
+        history: this session's past on the server.
+        key: the tool (or method) that was asked.
+        params: the request's params.
+        nearest: recorded calls that would match but for their state.
+        undecided: whether the session's beginning could not be decided.
+    """
+    if nearest:
+        calls = [{"call": candidate.call, "differs": {"state": "other"}} for candidate in nearest[:NEAREST]]
+        if undecided:
+            return Miss(
+                "origin",
+                f"{key} reads state and the recording has several beginnings: choose one with --start (see firefly sessions)",
+                calls,
+            )
+        writers = [writer.label for writer in history.context(key)]
+        made = (
+            f"this session made: {', '.join(writers[-3:])}" if writers else "this session has made no call that may affect it"
+        )
+        return Miss(
+            "state", f"{key} was recorded with these arguments, but in another state; {made} (see firefly effects)", calls
+        )
+    tool = index.tools.get(key)
+    if tool is None and "name" in params and key.tool == params["name"]:
+        return Miss("unknown_tool", f"Unknown tool: {key.tool}")
+    arguments = params.get("arguments") or {}
+    if tool is not None:
+        problem = schema_problem(arguments, tool.input_schema)
+        if problem:
+            return Miss("invalid_arguments", f"Input validation error: {problem}")
+    near = _nearest(recording, key, arguments if tool is not None else params)
+    shown = f"; nearest recorded: {text(near[0]['arguments'])[:300]}" if near else "; no call of it was recorded"
+    return Miss("never_recorded", f"no recorded call of {key} has these arguments{shown}", near)
+
+
+def schema_problem(arguments: JSON, schema: JsonObject) -> str:
+    """The first way in which arguments violate a schema, or the empty string. A broken schema forbids nothing."""
+    try:
+        errors = jsonschema.Draft202012Validator(schema).iter_errors(arguments)
+        first = min(errors, key=lambda error: list(map(str, error.absolute_path)), default=None)
+    except Exception:  # third-party schemas may be malformed in any way, or refer to what is not there
+        return ""
+    return "" if first is None else str(first.message)[:500]
+
+
+def _nearest(recording: Recording, key: ToolKey, arguments: JsonObject) -> list[JsonObject]:
+    """The recorded calls whose arguments differ in the fewest places."""
+    is_method = "/" in key.tool and arguments is not None and key.tool.split("/")[0] in ("resources", "prompts", "completion")
+    scanned = queries.calls(
+        recording,
+        server=key.server,
+        tool=None if is_method else key.tool,
+        method=key.tool if is_method else None,
+        evidence_only=True,
+        results=False,
+        limit=_SCAN,
+    )
+    ranked: list[tuple[int, int, JsonObject]] = []
+    for call in scanned:
+        recorded = call.params if is_method else call.arguments
+        differs = {
+            name: {"recorded": recorded.get(name), "asked": arguments.get(name)}
+            for name in sorted({*recorded, *arguments})
+            if recorded.get(name) != arguments.get(name)
+        }
+        ranked.append((len(differs), call.id, {"call": call.id, "arguments": recorded, "differs": differs}))
+    return [entry for _, _, entry in sorted(ranked, key=lambda row: row[:2])[:NEAREST]]
