@@ -6,41 +6,45 @@ replaced by ``[redacted:RULE]``. Redacting twice changes nothing, and the same o
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from firefly_mcp.credentials import RULES, credential_name, credential_value
-from firefly_mcp.jsonio import JSON, JsonObject, dumps, text
+from firefly_mcp.credentials import NAME_HINTS, RULES, Rule, credential_name, credential_value, looks_random, name_before
+from firefly_mcp.jsonio import JSON, JsonObject, dumps
 
 MARKER = re.compile(r"\[redacted:[a-z-]+\]")
 _SHORTEST_INSIDE = 4
 """A shorter secret is replaced only where it is the whole text: inside others it would be everywhere."""
-_NAME_HINT = re.compile(rb"(?i)pass|pwd|secret|token|key|auth|credential|bearer|otp|cookie|phrase|string|pat\"")
-_MANY_LEVELS = 3
+_HINTS = tuple({hint: None for rule in RULES for hint in rule.hints})
+_ECHOES_KEPT = 200
+_LEVELS = 3
 """How often a text may be JSON inside a JSON text and still have its secrets found in escaped form."""
 
 
 class Redactor:
     """Applies one set of rules. Cheap for clean values: one encoding and a few substring searches.
 
-    Secrets that stand under a credential's name in an argument are remembered and taken out of results as well, so that a
-    server that echoes a password does not bring it into the recording.
+    A credential that stood under its name in an argument is remembered, and taken out of what the server answers, so that an
+    echo does not bring it into the recording. Arguments are redacted without that memory: what a call is recorded as depends
+    on the call alone, and replay finds it again.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Take the secret values that are known beforehand; blank ones are passed over."""
         self.counts: Counter[str] = Counter()
         self._given = _Values("config", secrets)
-        self._seen = _Values("echo")
+        self._echoes: list[str] = []
+        self._memory = _Values("echo")
 
     def params(self, params: JsonObject | None) -> JsonObject | None:
         """A request's params, redacted: arguments under a credential's name, token forms and secrets."""
         if not params:
             return params
-        redacted: JsonObject = self._redact(params, names=_any_value, learned=False)
+        redacted: JsonObject = self._redact(params, request=True)
         return redacted
 
     def result(self, result: JSON) -> JSON:
@@ -48,81 +52,89 @@ class Redactor:
 
         Under a credential's name only values that look like one are replaced: a schema's ``"password": "string"`` stays.
         """
-        return self._redact(result, names=_looks_random, learned=True)
+        return self._redact(result, request=False)
 
-    def text(self, text: str) -> str:
-        """One text, redacted: token forms and secrets."""
-        return self._text(text, learned=True)
+    def values(self, value: JSON) -> JSON:
+        """Any JSON, redacted by token forms and secrets alone; names count for nothing."""
+        return self._clean(value, (self._given,))
 
-    def _redact(self, value: JSON, *, names: Callable[[str, str], bool], learned: bool) -> JSON:
-        if value is None or isinstance(value, bool):
-            return value
-        data = dumps(value)
-        hinted = _NAME_HINT.search(data) is not None
-        if not hinted and not self._suspicious(data, learned):
-            return value
-        if hinted:
-            value = self._by_name(value, names, remember=True)
-        return self._walk(value, learned or hinted)
+    def _redact(self, value: JSON, *, request: bool) -> JSON:
+        found: list[str] = []
+        lowered = dumps(value).lower()
+        if any(hint in lowered for hint in NAME_HINTS):
+            value = self._by_name(value, request, None, found)
+        sources = [self._given] if request else [self._given, self._memory]
+        if found:
+            sources.append(_Values("echo", found))
+            self._remember(found)
+        return self._clean(value, sources)
 
-    def _suspicious(self, data: bytes, learned: bool) -> bool:
-        lowered = data.lower().decode("utf-8", "replace")
-        if any(hint in lowered for rule in RULES for hint in rule.hints):
-            return True
-        whole = data.decode("utf-8", "replace")
-        return self._given.may_be_in(whole) or (learned and self._seen.may_be_in(whole))
+    def _remember(self, found: list[str]) -> None:
+        new = [value for value in found if value not in self._echoes]
+        if new:
+            self._echoes = (self._echoes + new)[-_ECHOES_KEPT:]
+            self._memory = _Values("echo", self._echoes)
 
-    def _by_name(self, value: Any, fits: Callable[[str, str], bool], *, remember: bool, under: str | None = None) -> Any:
+    def _by_name(self, value: Any, request: bool, under: str | None, found: list[str]) -> Any:
         """Replace what stands under a credential's name; ``under`` is that name once the walk is below one."""
         if isinstance(value, dict):
-            return _same_if_equal(
-                value,
-                {
-                    key: self._by_name(item, fits, remember=remember, under=under or (key if credential_name(key) else None))
-                    for key, item in value.items()
-                },
-            )
+            # A server's object below such a name is a schema or a description more often than a credential.
+            inherited = under if request else None
+            out = {
+                key: self._by_name(item, request, key if credential_name(key) else inherited, found)
+                for key, item in value.items()
+            }
+            return value if all(out[key] is item for key, item in value.items()) else out
         if isinstance(value, list):
-            items = [self._by_name(item, fits, remember=remember, under=under) for item in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-        if under is None or value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+            return _same(value, [self._by_name(item, request, under, found) for item in value])
+        if under is None or value is None or isinstance(value, bool):
             return value
-        spelled = value if isinstance(value, str) else text(value)
-        if MARKER.fullmatch(spelled) or not fits(under, spelled):
+        spelled = value if isinstance(value, str) else str(value)
+        fits = credential_value if request else looks_random
+        if MARKER.search(spelled) or not fits(under, spelled):
             return value
-        if len(spelled) >= 6:
-            self._seen.add(spelled)
+        if looks_random(under, spelled):
+            found.append(spelled)
         return self._mark("name")
 
-    def _walk(self, value: Any, learned: bool) -> Any:
+    def _clean(self, value: JSON, sources: Sequence[_Values]) -> JSON:
+        data = dumps(value)
+        lowered = data.lower()
+        there = [hint for hint in _HINTS if hint in lowered]
+        rules = [rule for rule in RULES if any(hint in there for hint in rule.hints)] if there else []
+        sources = [source for source in sources if source.may_be_in(data)]
+        return self._walk(value, rules, sources) if rules or sources else value
+
+    def _walk(self, value: Any, rules: Sequence[Rule], sources: Sequence[_Values]) -> Any:
         if isinstance(value, str):
-            return self._text(value, learned)
+            return self._text(value, rules, sources)
         if isinstance(value, dict):
-            out = {self._text(key, learned): self._walk(item, learned) for key, item in value.items()}
-            return _same_if_equal(value, out)
+            out = {self._text(key, rules, sources): self._walk(item, rules, sources) for key, item in value.items()}
+            return value if all(key in out and out[key] is item for key, item in value.items()) else out
         if isinstance(value, list):
-            items = [self._walk(item, learned) for item in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-        if isinstance(value, int | float) and not isinstance(value, bool) and text(value) in self._given.whole:
-            return self._mark(self._given.rule)
+            return _same(value, [self._walk(item, rules, sources) for item in value])
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            for source in sources:
+                if str(value) in source.whole:
+                    return self._mark(source.rule)
         return value
 
-    def _text(self, value: str, learned: bool) -> str:
-        out = self._given.replace(value, self._mark)
-        if learned:
-            out = self._seen.replace(out, self._mark)
-        lowered = out.lower()
-        for rule in RULES:
-            if any(hint in lowered for hint in rule.hints):
+    def _text(self, value: str, rules: Sequence[Rule], sources: Sequence[_Values]) -> str:
+        out = value
+        for source in sources:
+            out = source.replace(out, self._mark)
+        for rule in rules:
+            if rule.pattern.search(out):
                 out = rule.pattern.sub(lambda found, name=rule.name: self._found(found, name), out)  # type: ignore[misc]
         return value if out == value else out
 
     def _found(self, found: re.Match[str], rule: str) -> str:
         if "value" not in found.re.groupindex:
             return self._mark(rule)
+        if rule == "named-value" and not credential_name(name_before(found)):
+            return found[0]
         start, end = found.span("value")
-        whole = found[0]
-        return whole[: start - found.start()] + self._mark(rule) + whole[end - found.start() :]
+        return found[0][: start - found.start()] + self._mark(rule) + found[0][end - found.start() :]
 
     def _mark(self, rule: str) -> str:
         self.counts[rule] += 1
@@ -134,65 +146,40 @@ class _Values:
 
     def __init__(self, rule: str, values: Iterable[str] = ()) -> None:
         self.rule = rule
-        self.whole: set[str] = set()
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        for value in values:
-            self.add(value)
+        self.whole = {value for value in values if value.strip()}
+        self._forms = {form for value in self.whole if len(value) >= _SHORTEST_INSIDE for form in _forms(value)}
+        self._hints = [form.encode("utf-8", "surrogatepass") for form in self._forms | self.whole]
+        longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
 
-    def add(self, value: str) -> None:
-        if not value.strip() or value in self.whole:
-            return
-        self.whole.add(value)
-        if len(value) >= _SHORTEST_INSIDE:
-            self._forms |= _forms(value)
-            longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-            self._pattern = re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
-
-    def may_be_in(self, data: str) -> bool:
-        """Whether any value could be in this JSON text."""
-        return any(form in data for form in self._forms) or any(value in data for value in self.whole)
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether any value could be in this encoded JSON."""
+        return any(hint in data for hint in self._hints)
 
     def replace(self, value: str, mark: Callable[[str], str]) -> str:
-        if not self.whole:
-            return value
+        """The text with every value in it replaced; a marker that stands already is never cut into."""
         if value in self.whole:
             return mark(self.rule)
-        if self._pattern is None or not any(form in value for form in self._forms):
+        if not any(form in value for form in self._forms):
             return value
         return self._pattern.sub(lambda found: found[0] if MARKER.fullmatch(found[0]) else mark(self.rule), value)
 
 
 def _forms(value: str) -> set[str]:
-    forms = {value, quote(value), quote(value, safe=""), quote_plus(value)}
-    for escape in (_escaped, _escaped_ascii):
+    """The value as it is, URL-encoded, and escaped as JSON would within a text within a text."""
+    forms = {value}
+    try:
+        encoded = (quote(value), quote(value, safe=""), quote_plus(value))
+        forms.update(encoded, (re.sub("%..", lambda found: found[0].lower(), form) for form in encoded))
+    except UnicodeEncodeError:
+        pass  # a lone surrogate has no URL form
+    for plain in (False, True):
         form = value
-        for _ in range(_MANY_LEVELS):
-            form = escape(form)
+        for _ in range(_LEVELS):
+            form = json.dumps(form, ensure_ascii=plain)[1:-1]
             forms.add(form)
     return forms
 
 
-def _escaped(value: str) -> str:
-    return dumps(value).decode("utf-8", "replace")[1:-1]
-
-
-def _escaped_ascii(value: str) -> str:
-    import json
-
-    return json.dumps(value)[1:-1]
-
-
-def _same_if_equal(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    same = len(before) == len(after) and all(key in after and after[key] is item for key, item in before.items())
-    return before if same else after
-
-
-def _any_value(name: str, value: str) -> bool:
-    return credential_value(name, value)
-
-
-def _looks_random(name: str, value: str) -> bool:
-    if len(value) < 8 or any(character.isspace() for character in value) or not credential_value(name, value):
-        return False
-    return not value.isalpha() or len(value) >= 24
+def _same(before: list[Any], after: list[Any]) -> list[Any]:
+    return before if all(a is b for a, b in zip(before, after, strict=True)) else after

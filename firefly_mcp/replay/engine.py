@@ -108,6 +108,10 @@ class ReplaySession:
         thread.history.append(key, args_hash, None, rejected=miss.cause == "invalid_arguments", label=f"{key} (missed)")
         return Answer(MatchKind.MISS, miss=miss)
 
+    def state_key(self, server: str, tool: str) -> str:
+        """The state in which a call of the tool would be answered now; empty when nothing may affect it."""
+        return self._thread(server).history.state_key(ToolKey(server, tool))
+
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Sequence[Candidate], *, same_state: bool) -> Answer:
         chosen = self._choose(thread, found)
         call = queries.call(self.replay.recording, chosen.call)

@@ -85,9 +85,10 @@ class ServerSpec:
             out["url"] = secrecy.redacted_url(self.url, _MARKER)
         if self.headers:
             out["headers"] = {key: expand.without_values(value, _MARKER) for key, value in self.headers.items()}
-        extra = {key: value for key, value in self.extra.items() if key not in out}
-        redacted = Redactor(self.secrets()).params(extra | out)
-        return redacted if redacted is not None else {}
+        redactor = Redactor(self.secrets())
+        extra = redactor.params({key: value for key, value in self.extra.items() if key not in out})
+        redacted: JsonObject = (extra or {}) | redactor.values(out)
+        return redacted
 
     def secrets(self) -> list[str]:
         """Values of ``env`` and ``headers`` that must never be stored; ask this of an expanded spec.
@@ -136,8 +137,9 @@ def load_servers(path: Path, only: Sequence[str] = ()) -> dict[str, ServerSpec]:
     specs = {name: _spec(path, name, entries[name]) for name in wanted}
     slugs: dict[str, str] = {}
     for name in specs:
-        if slugs.setdefault(slug(name), name) != name:
-            raise ConfigError(f"{path}: servers {slugs[slug(name)]!r} and {name!r} would both be called {slug(name)!r}; rename one")
+        other = slugs.setdefault(slug(name), name)
+        if other != name:
+            raise ConfigError(f"{path}: servers {other!r} and {name!r} would both be called {slug(name)!r}; rename one")
     return specs
 
 
@@ -197,7 +199,7 @@ def _texts(value: Any, error: Callable[[], ConfigError]) -> dict[str, str]:
 
 _RUNNERS = {"uvx": 0, "npx": 0, "bunx": 0, "uv": 1, "pipx": 1, "pnpm": 1, "yarn": 1}
 """Commands that run a package, and how many words (``run``, ``dlx`` …) come before it."""
-_WITH_VALUE = {"--from", "--with", "--python", "-p", "--package", "--index-url", "--extra-index-url", "--directory", "--project"}
+_WITH_VALUE = {"--from", "--with", "--python", "-p", "--package", "--index-url", "--directory", "--project"}
 _SCRIPTS = {"python", "python3", "node", "deno", "bun", "ruby", "bash", "sh"}
 
 

@@ -66,6 +66,6 @@ def _parse(inside: str, server: str) -> tuple[str, str | None]:
         return parsed[1], parsed[2]
     if inside.startswith("input:"):
         raise ConfigError(
-            f"server {server!r}: ${{{inside}}} asks an editor for a value; put ${{VARIABLE}} there and set it in the environment"
+            f"server {server!r}: ${{{inside}}} asks an editor for a value; use ${{VARIABLE}}, set in the environment"
         )
     raise ConfigError(f"server {server!r}: ${{{inside}}} is not a reference that can be filled in; use ${{VARIABLE}}")

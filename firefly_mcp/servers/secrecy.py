@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from firefly_mcp.credentials import credential_name
@@ -21,11 +22,12 @@ __all__ = [
     "url_secrets",
 ]
 
-_ORDINARY = set(
-    "true false yes no on off none null auto default all any enabled disabled stdio http https sse streamable-http local localhost"
-    " 127.0.0.1 0.0.0.0 error errors warn warning info debug trace silent verbose quiet fatal critical production development"
-    " prod staging test testing utf-8 utf8 json text plain markdown html csv xml yaml ascii unicode main master latest stable"
-    " en_us.utf-8 c.utf-8 en_us en-us english readonly read-only read readwrite memory sqlite postgres mysql file node python".split()
+_ORDINARY = frozenset(
+    "true false yes no on off none null auto default all any enabled disabled stdio http https sse streamable-http"
+    " local localhost 127.0.0.1 0.0.0.0 error errors warn warning info debug trace silent verbose quiet fatal critical"
+    " production development prod staging test testing utf-8 utf8 json text plain markdown html csv xml yaml ascii unicode"
+    " main master latest stable en_us.utf-8 c.utf-8 en_us en-us english readonly read-only read readwrite memory sqlite"
+    " postgres mysql file".split()
 )
 _PLACE = re.compile(r"(?i)(?:^|_)(?:path|dir|directory|file|folder|home|root|db|database|location|cwd|workspace|cache|log)s?$")
 _PATH = re.compile(r"(?:[/~.]|[A-Za-z]:[\\/])[^\n]*")
@@ -61,10 +63,8 @@ def header_parts(value: str) -> list[str]:
     if rest and scheme.isalpha():
         parts.append(rest.strip())
         if scheme.lower() == "basic":
-            try:
+            with suppress(ValueError):
                 parts += [part for part in base64.b64decode(rest.strip(), validate=True).decode().split(":", 1)[1:] if part]
-            except ValueError:
-                pass
     return parts
 
 
@@ -78,8 +78,8 @@ def redacted_args(args: Sequence[str], marker: str) -> list[str]:
     out = list(args)
     for position, value in _flagged(args):
         out[position] = out[position].removesuffix(value) + marker
-    redactor = Redactor()
-    return [redactor.text(arg) for arg in out]
+    redacted: list[str] = Redactor().values(out)
+    return redacted
 
 
 def _flagged(args: Sequence[str]) -> list[tuple[int, str]]:

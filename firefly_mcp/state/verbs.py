@@ -19,9 +19,9 @@ class VerbClass(StrEnum):
 _READ = frozenset(
     """analyse analyze ask calc calculate check classify compare compute convert count decode describe detect diff encode
     estimate evaluate examine explain explore extract fetch find forecast format generate get grep hash help identify info
-    inspect is list lookup look measure parse peek ping plan predict preview profile query rank read recommend render resolve retrieve
-    return returns round scan score search select show simulate solve sort split stat stats status suggest summarize tell test
-    transcribe transform translate validate verify view what who""".split()
+    inspect is list lookup look measure parse peek ping plan predict preview profile query rank read recommend render resolve
+    retrieve return returns round scan score search select show simulate solve sort split stat stats status suggest summarize tell
+    test transcribe transform translate validate verify view what who""".split()
 )
 _WRITE = frozenset(
     """accept add allocate append apply approve archive assign attach book build cancel change charge clear clone close commit
@@ -49,6 +49,11 @@ def verb_class(tool: Tool) -> tuple[VerbClass, str]:
                 if form in _READ:
                     return VerbClass.READ, form
     return VerbClass.UNKNOWN, ""
+
+
+def is_verb(word: str) -> bool:
+    """Whether a word is one of the verbs that tools are named after."""
+    return word in _READ or word in _WRITE
 
 
 def _forms(word: str) -> list[str]:

@@ -88,7 +88,7 @@ def _refuse_foreign(path: Path) -> None:
             if int(db.pragma("application_id")) != APPLICATION_ID and tables:
                 raise StoreError(f"{path}: an SQLite file, but not a Firefly recording; it was left as it is")
             if path.stat().st_size <= _CHECK_UP_TO:
-                found = str(db.pragma("quick_check(1)"))
+                found = str(db.pragma("quick_check", 1))
                 if found != "ok":
                     why = found.splitlines()[-1]
                     raise StoreError(f"{path}: the recording is damaged ({why}); restore it from a copy, nothing was altered")

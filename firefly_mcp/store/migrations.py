@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 
 import apsw
@@ -13,6 +14,7 @@ from firefly_mcp.store.schema import APPLICATION_ID, V1
 
 def _v1(db: apsw.Connection) -> None:
     db.execute(V1)
+    db.execute("INSERT INTO info VALUES ('recording_id', ?)", (uuid.uuid4().hex,))
 
 
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_v1,)
@@ -27,8 +29,9 @@ def migrate(db: apsw.Connection, path: str) -> None:
     """
     version = _version(db)
     if version > len(MIGRATIONS):
+        newest = len(MIGRATIONS)
         raise StoreError(
-            f"{path}: written by a newer Firefly (format {version}; this one reads up to {len(MIGRATIONS)}): upgrade firefly-mcp"
+            f"{path}: written by a newer Firefly (format {version}, this one reads up to {newest}): upgrade firefly-mcp"
         )
     if version == len(MIGRATIONS):
         return

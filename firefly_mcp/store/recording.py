@@ -51,6 +51,11 @@ class Recording:
         """Close the file; folding the log into it is left to SQLite."""
         self.db.close()
 
+    @property
+    def id(self) -> str:
+        """The recording's own id, given when it was made."""
+        return str(self.db.execute("SELECT value FROM info WHERE key = 'recording_id'").fetchall()[0][0])
+
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """One atomic write; SQLite's errors become :class:`~firefly_mcp.errors.StoreError`."""
@@ -124,7 +129,8 @@ class Recording:
                 db.execute(
                     "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
                     " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at, position = excluded.position",
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at,"
+                    " position = excluded.position",
                     (
                         server_id,
                         tool.name,
@@ -284,8 +290,8 @@ class SessionWriter:
         self._seq += 1
         kept = {key: value for key, value in params.items() if key != "_meta"}
         self.recording.db.execute(
-            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error, status,"
-            " started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error,"
+            " status, started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self.id,
                 self._seq,

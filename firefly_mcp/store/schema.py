@@ -5,6 +5,10 @@ from __future__ import annotations
 APPLICATION_ID = 0x46464C59  # "FFLY"
 
 V1 = """
+CREATE TABLE info (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE server (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,

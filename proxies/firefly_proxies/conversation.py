@@ -7,6 +7,7 @@ either side knows what is on the other.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +17,10 @@ from firefly_proxies.messages import RequestId
 Emit = Callable[[JsonObject, RequestId | None], Awaitable[None]]
 """Sends a notification or request to the client. The second argument is the id of the client's request that the message
 belongs to, or None: over HTTP it chooses the stream on which the message travels."""
+
+
+PARAM_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("PARAM_HEADERS")
+"""The ``Mcp-Param-*`` headers of the HTTP request that is being answered; unset when it has none."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from firefly_mcp.jsonio import JSON, JsonObject
@@ -17,7 +18,9 @@ INTERNAL_ERROR = -32603
 CONNECTION_CLOSED = -32000
 SERVER_ERROR = -32000
 HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
+REQUEST_CANCELLED = -32800
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Protocol versions that begin with ``initialize``, oldest first."""
@@ -73,6 +76,18 @@ def error(request_id: RequestId | None, code: int, message: str, data: JSON = No
 def tool_error(request_id: RequestId | None, text: str) -> JsonObject:
     """A response to ``tools/call`` that a model can read: a result whose ``isError`` is true."""
     return response(request_id, {"content": [{"type": "text", "text": text}], "isError": True})
+
+
+class HttpError(dict[str, Any]):
+    """An error response that an HTTP front sends with a status and headers of its own; to other fronts it is any error.
+
+    A class and not a key in the message: no server can say such a thing by what it answers.
+    """
+
+    def __init__(self, request_id: RequestId | None, status: int, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(error(request_id, SERVER_ERROR, message))
+        self.status = status
+        self.headers = dict(headers)
 
 
 def is_request(message: Any) -> bool:

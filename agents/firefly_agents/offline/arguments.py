@@ -1,0 +1,271 @@
+"""One call's arguments: real values of earlier results where they fit, else what schema, prose, memory or meaning suggest.
+
+The order of sources follows stateful API fuzzers (RESTler, ICSE 2019; EvoMaster, TOSEM 2019): producer-consumer values first,
+then a dictionary, examples and values that worked before, then generation by type. Unlike a fuzzer this draws only values
+that a person could have asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from firefly_agents.offline import sql
+from firefly_agents.offline.fit import flow_score, type_fits
+from firefly_agents.offline.memory import ValueMemory
+from firefly_agents.offline.seen import Seen
+from firefly_agents.offline.slots import Slot, ToolInfo
+from firefly_agents.offline.vocabulary import by_meaning, fallback
+from firefly_agents.offline.words import same_unit, sisters, unit_in
+from firefly_mcp.jsonio import JsonObject, loads, text
+from firefly_mcp.types import ToolKey
+
+STRONG = 0.5
+"""A flow score from which a value is preferred over anything invented."""
+
+Dictionary = Mapping[str, Mapping[str, Sequence[Any]]]
+"""Sample values that the user's configuration gives: server, argument name, values."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An edge of the sub-DAG: ``argument`` (a name or a JSON pointer) should be fed by ``source``."""
+
+    source: ToolKey
+    argument: str
+    path: str = ""
+
+
+@dataclass
+class EpisodeState:
+    """What an episode has seen and said so far."""
+
+    seen: list[Seen] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
+    bad: set[tuple[ToolKey, str, str]] = field(default_factory=set)
+    tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
+
+
+@dataclass
+class Draft:
+    """Arguments in the making."""
+
+    state: EpisodeState
+    rng: Random
+    wishes: Sequence[Wish] = ()
+    taken: list[Any] = field(default_factory=list)
+    fed_from: list[Seen] = field(default_factory=list)
+
+
+class ArgumentPlanner:
+    """Plans arguments for any tool."""
+
+    def __init__(self, memory: ValueMemory, dictionary: Dictionary | None = None) -> None:
+        """Plan with a memory and the configuration's sample values."""
+        self.memory = memory
+        self.dictionary = dictionary or {}
+
+    def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> tuple[JsonObject, list[Seen]]:
+        """Arguments for one call, and the values seen before that went into them."""
+        draft = Draft(state, rng, wishes)
+        wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
+        chosen = [slot for slot in tool.slots if slot.required or slot.name in wished or self._wants(slot, draft)]
+        out: JsonObject = {}
+        # What converts to what follows from the value, so values come before units.
+        for slot in sorted(chosen, key=lambda item: "unit" in item.words):
+            out[slot.name] = self._value(slot, draft, out)
+        return {slot.name: out[slot.name] for slot in chosen}, draft.fed_from
+
+    def best_flow(self, slot: Slot, state: EpisodeState) -> float:
+        """How well the best value seen in this episode fits a slot."""
+        if slot.kind in ("array", "object"):
+            inner = [slot.items()] if slot.kind == "array" else [member for member in slot.members() if member.required]
+            return max((self.best_flow(item, state) for item in inner), default=0.0)
+        return max((flow_score(seen, slot, self.memory) for seen in state.seen), default=0.0)
+
+    def suppliable(self, slot: Slot, state: EpisodeState) -> bool:
+        """Whether a sensible value is at hand without a guess."""
+        place = (slot.tool.key, slot.pointer)
+        if slot.allowed or slot.given or slot.looks_sql or self.memory.worked.get(place) or self._dictionary(slot):
+            return True
+        if slot.kind in ("boolean", "array", "object"):
+            return True
+        if slot.words & {"id"} or slot.name.lower() in ("reference", "number", "code"):
+            return self.best_flow(slot, state) >= STRONG
+        return True
+
+    def _wants(self, slot: Slot, draft: Draft) -> bool:
+        """Whether an optional argument is given: seldom, as people give few."""
+        if slot.internal:
+            return False
+        asked = self.memory.asked.get((slot.tool.key, slot.pointer))
+        if slot.kind not in ("array", "object") and self.best_flow(slot, draft.state) >= 0.9:
+            return draft.rng.random() < 0.4
+        known = bool(slot.allowed or asked or self._dictionary(slot)) or slot.kind in ("integer", "number")
+        return known and draft.rng.random() < 0.15
+
+    def _value(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
+        if slot.kind == "object" and not slot.looks_sql:
+            return {member.name: self._value(member, draft, {}) for member in slot.members() if member.required and not member.internal}
+        if slot.kind == "array":
+            return self._list(slot, draft)
+        if slot.kind == "any" and not slot.own:
+            return None
+        value = self._scalar(slot, draft, siblings)
+        draft.taken.append(value)
+        return value
+
+    def _list(self, slot: Slot, draft: Draft) -> list[Any]:
+        least = slot.own.get("minItems", 1)
+        size = max(int(least), draft.rng.choice((1, 1, 2))) if isinstance(least, int) else 1
+        found: list[Any] = []
+        for _ in range(min(size, 4)):
+            value = self._value(slot.items(), draft, {})
+            if value not in found:
+                found.append(value)
+        return found
+
+    def _scalar(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
+        rng, place = draft.rng, (slot.tool.key, slot.pointer)
+        if slot.looks_sql:
+            return sql.statement(f"{slot.description} {slot.tool.description}", draft.state.tables[slot.tool.key.server], rng)
+        if "unit" in slot.words and siblings:
+            unit = self._unit(slot, draft, siblings)
+            if unit is not None:
+                return unit
+        if slot.kind == "boolean":
+            default = slot.own.get("default")
+            return (not default) if isinstance(default, bool) and not slot.required else rng.random() < 0.5
+        fed = self._fed(slot, draft)
+        if fed is not None:
+            draft.fed_from.append(fed)
+            return fed.value
+        pools: list[Sequence[Any]] = [
+            self.memory.asked.get(place, ()),
+            slot.allowed,
+            self._dictionary(slot),
+        ]
+        for pool in pools:
+            value = self._pick(pool, slot, draft)
+            if value is not None:
+                return value
+        worked = [loads(key) for key in self.memory.worked[place]] if place in self.memory.worked else []
+        if rng.random() < (0.3 if by_meaning(slot.name, slot.description, slot.kind, Random(0)) is not None else 0.9):
+            value = self._pick(worked, slot, draft)
+            if value is not None:
+                return value
+        remembered = self._remembered(slot, draft) if rng.random() < 0.85 else None
+        if remembered is not None:
+            return remembered
+        if slot.given and (rng.random() < 0.35 or not by_meaning(slot.name, slot.description, slot.kind, Random(0))):
+            value = self._pick(slot.given, slot, draft)
+            if value is not None:
+                return value
+        return self._invented(slot, draft)
+
+    def _fed(self, slot: Slot, draft: Draft) -> Seen | None:
+        """A value of an earlier result: of the wished source if it fits at all, else of the best one if it fits well."""
+        scored: list[tuple[float, Seen]] = []
+        wanted = [wish for wish in draft.wishes if wish.argument.strip("/").split("/")[0] == slot.pointer.split("/")[1]]
+        near = {seen.parent for seen in draft.fed_from}
+        for seen in draft.state.seen:
+            if seen.value in draft.taken or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad:
+                continue
+            score = flow_score(seen, slot, self.memory)
+            wish = next((wish for wish in wanted if wish.source == seen.tool), None)
+            if wish is not None and type_fits(slot, seen.value) and seen.weight >= 0.2:
+                score = max(score, 0.6 if not wish.path else 0.0) + 0.3 if score or wish.path == seen.group else score
+            if score >= STRONG:
+                fresh = 0.05 if text(seen.value) not in draft.state.said else 0.0
+                scored.append((score + fresh + (0.04 if seen.parent in near else 0.0) + 0.002 * seen.call, seen))
+        if not scored or (not wanted and draft.rng.random() < 0.06):
+            return None
+        top = max(score for score, _ in scored)
+        best = [seen for score, seen in scored if score >= top - 0.03]
+        return draft.rng.choice(best)
+
+    def _unit(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any | None:
+        """A unit that fits the value: the one its field named, and for the target one that it converts to."""
+        target = bool(slot.words & {"to", "target", "output", "destination"})
+        fed = next((seen for seen in reversed(draft.fed_from) if isinstance(seen.value, int | float)), None)
+        source = next((str(value) for name, value in siblings.items() if "unit" in name and isinstance(value, str)), None)
+        allowed = [str(item) for item in slot.allowed]
+        if not target:
+            unit = unit_in(fed.name) if fed else None
+            pool = allowed or ["km", "kg", "m", "lb", "mile", "hour", "degC", "ml", "foot", "inch"]
+            if unit is None:
+                return draft.rng.choice(pool)
+            return next((item for item in allowed if same_unit(item, unit)), None if allowed else unit)
+        if source is None:
+            return None
+        if allowed:
+            others = [item for item in allowed if not same_unit(item, source)]
+            return draft.rng.choice(others) if others else None
+        found = sisters(unit_in(source) or source)
+        return draft.rng.choice(found) if found else None
+
+    def _dictionary(self, slot: Slot) -> Sequence[Any]:
+        found = self.dictionary.get(slot.tool.key.server, {}).get(slot.name, ())
+        return found if isinstance(found, list | tuple) else (found,)
+
+    def _pick(self, pool: Sequence[Any], slot: Slot, draft: Draft) -> Any | None:
+        """One of the pool that was not said in this call and did not fail here, preferring what has worked."""
+        place = (slot.tool.key, slot.pointer)
+        good = [value for value in pool if value not in draft.taken and (*place, text(value)) not in draft.state.bad]
+        typed = [converted for value in good if (converted := _typed(value, slot.kind)) is not None]
+        failed, worked = self.memory.failed.get(place, {}), self.memory.worked.get(place, {})
+        untainted = [value for value in typed if failed.get(text(value), 0) <= 2 * worked.get(text(value), 0)]
+        choice = untainted or (typed if not worked else [])
+        return draft.rng.choice(choice) if choice else None
+
+    def _remembered(self, slot: Slot, draft: Draft) -> Any | None:
+        """A value that a read returned in an earlier episode and that fits well; only where a person could know it."""
+        if slot.kind not in ("string", "integer"):
+            return None
+        scored: dict[str, float] = {}
+        for tool, items in self.memory.seen.items():
+            if tool.server != slot.tool.key.server:
+                continue
+            for item in items.values():
+                score = flow_score(item, slot, self.memory)
+                if score >= 0.7:
+                    scored[text(item.value)] = max(score, scored.get(text(item.value), 0.0))
+        top = [loads(key) for key, score in scored.items() if score >= max(scored.values()) - 0.05]
+        return self._pick(top, slot, draft)
+
+    def _invented(self, slot: Slot, draft: Draft) -> Any:
+        low, high = slot.own.get("minimum", slot.own.get("exclusiveMinimum")), slot.own.get("maximum")
+        for _ in range(8):
+            value = by_meaning(slot.name, slot.description or _iata_of(slot), slot.kind if slot.kind != "any" else "string", draft.rng)
+            if value is None:
+                value = self._pick(slot.given, slot, draft) if slot.given else None
+            if value is None:
+                value = fallback(slot.kind if slot.kind != "any" else "string", draft.rng)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                if isinstance(low, int | float) and value < low:
+                    value = type(value)(low + (1 if slot.kind == "integer" else 0.5))
+                if isinstance(high, int | float) and value > high:
+                    value = type(value)(high)
+            if value not in draft.taken and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad:
+                break
+        return value
+
+
+def _iata_of(slot: Slot) -> str:
+    return "IATA" if slot.looks_like == "iata" else ""
+
+
+def _typed(value: Any, kind: str) -> Any | None:
+    if kind in ("string", "any"):
+        return value if isinstance(value, str) else None
+    if kind in ("integer", "number"):
+        if isinstance(value, str):
+            try:
+                value = float(value) if kind == "number" else int(value)
+            except ValueError:
+                return None
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value

@@ -1,0 +1,128 @@
+"""How well a value that was seen fits an argument: the flow score that decides what feeds what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from firefly_agents.offline.memory import ValueMemory
+from firefly_agents.offline.seen import Seen
+from firefly_agents.offline.slots import Slot
+from firefly_agents.offline.words import unit_in
+from firefly_mcp.jsonio import text
+from firefly_mcp.types import ToolKey
+
+_SHAPES = {
+    "date": re.compile(r"\d{4}-\d{2}-\d{2}\Z"),
+    "email": re.compile(r"[^@\s]+@[^@\s]+\.\w+\Z"),
+    "iata": re.compile(r"[A-Z]{3}\Z"),
+    "country": re.compile(r"[A-Z]{2}\Z"),
+}
+_ANY_NUMBER = frozenset("value number x amount".split())
+_ANY_WORD = frozenset("word query text name term search keyword".split())
+_BARE = frozenset("id name key code number value type status title date".split())
+_DERIVED = re.compile(r"(?i)\b(?:count|index|position|version|page|limit|timestamp|created|updated|total_count|calls?)\b")
+
+
+def type_fits(slot: Slot, value: Any) -> bool:
+    """Whether the value is of a type that the slot takes."""
+    if slot.kind in ("any", "string"):
+        return isinstance(value, str) and 0 < len(value) <= 120
+    if slot.kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return slot.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
+    """From 0 (never) to 1 (this argument has been fed from there before and it worked)."""
+    if not type_fits(slot, seen.value) or not _in_range(slot, seen.value):
+        return 0.0
+    if slot.allowed and seen.value not in slot.allowed:
+        return 0.0
+    place = (slot.tool.key, slot.pointer)
+    key = text(seen.value)
+    if memory.failed[place][key] > memory.worked[place][key]:
+        return 0.0
+    score = max(_by_name(seen, slot), _by_shape(seen, slot))
+    fed = memory.fed.get(place)
+    if fed and fed.get((seen.tool, seen.group)):
+        score = max(score, 0.9)
+    elif score and _refused(memory, place, seen):
+        score *= 0.5
+    return score if seen.weight >= 0.2 or score >= 0.7 else score * 0.5
+
+
+def _by_name(seen: Seen, slot: Slot) -> float:
+    wanted, own, context = slot.words, seen.words, seen.context
+    if not wanted:
+        return 0.0
+    if isinstance(seen.value, int | float):
+        return _number_by_name(seen, slot)
+    if seen.name == slot.name:
+        return 0.6 if seen.name in _BARE and not (context - own) & telling_context(slot) else 0.97
+    entity = wanted - {"id", "name", "key", "code", "number"}
+    kind = wanted & {"id", "key", "code", "number"}
+    if own and entity and (entity & (own | context)) and (not kind or kind & own or _looks_id(seen)):
+        return 0.9 if entity <= (own | context) else 0.55
+    if kind == {"id"} and not entity and "id" in own:
+        return 0.55
+    if slot.name.lower() in _ANY_WORD and isinstance(seen.value, str):
+        if slot.words & {"word", "term", "keyword"}:
+            return 0.65 if re.fullmatch(r"[a-z]{3,15}", seen.value) and seen.tool.server == slot.tool.key.server else 0.0
+        if seen.words & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
+            return 0.5
+    if own & wanted - _BARE:
+        return 0.5
+    return 0.0
+
+
+def telling_context(slot: Slot) -> frozenset[str]:
+    """The words of the slot's tool and server beside its own name."""
+    return frozenset(slot.tool.key.tool.lower().replace("-", "_").split("_")) | slot.about
+
+
+def _number_by_name(seen: Seen, slot: Slot) -> float:
+    if _DERIVED.search(seen.name.replace("_", " ")):
+        return 0.0
+    shared = seen.words & slot.words
+    unit, wanted_unit = unit_in(seen.name), unit_in(slot.name)
+    if seen.name == slot.name:
+        return 0.9
+    if wanted_unit and unit and unit != wanted_unit:
+        return 0.0
+    if wanted_unit and unit == wanted_unit:
+        return 0.85 if len(shared) > 1 else 0.6
+    if shared - {"number", "value"}:
+        return 0.7
+    if slot.name.lower() in _ANY_NUMBER and seen.weight >= 0.4 and (unit or seen.words & {"total", "price", "amount", "value", "result"}):
+        return 0.6
+    return 0.0
+
+
+def _by_shape(seen: Seen, slot: Slot) -> float:
+    shape = _SHAPES.get(slot.looks_like)
+    if shape is None or not isinstance(seen.value, str) or not shape.match(seen.value):
+        return 0.0
+    if slot.looks_like == "iata" and not seen.context & {"iata", "airport", "origin", "destination", "from", "to", "via"}:
+        return 0.0
+    if slot.looks_like == "country" and not seen.context & {"country", "code"}:
+        return 0.0
+    return 0.8 if slot.looks_like == "email" else 0.7
+
+
+def _looks_id(seen: Seen) -> bool:
+    return isinstance(seen.value, str) and bool(re.search(r"\d|_", seen.value)) and " " not in seen.value
+
+
+def _refused(memory: ValueMemory, place: tuple[ToolKey, str], seen: Seen) -> bool:
+    """Whether values of the same field were tried here and none worked."""
+    fields = [item for item in memory.seen.get(seen.tool, {}).values() if item.group == seen.group]
+    tried = [text(item.value) for item in fields if text(item.value) in memory.failed[place]]
+    return len(tried) >= 2 and not any(memory.worked[place][value] for value in tried)
+
+
+def _in_range(slot: Slot, value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    low, high = slot.own.get("minimum"), slot.own.get("maximum")
+    return (low is None or value >= low) and (high is None or value <= high)

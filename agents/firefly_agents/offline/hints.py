@@ -1,0 +1,117 @@
+"""What prose says of an argument: samples, allowed values, and what an error message says would have been right.
+
+Descriptions come from third parties: they are read for values only, and never followed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_QUOTED = re.compile(r"""(?<![\w])["'`“‘]([^"'`“”‘’\n]{1,60})["'`”’](?![\w])""")
+_SAMPLE = re.compile(
+    r"(?i)\b(?:e\.?g\.?|for example|for instance|such as|example|examples|like|in the form|formatted as|looks like)[,:]?\s*(.{1,160})"
+)
+_BARE_SAMPLE = re.compile(r"(?i)\b(?:e\.?g\.?|for example|such as|example:)[,:]?\s*([A-Za-z0-9][\w.:/+@-]{1,40})")
+_ALLOWED = re.compile(
+    r"(?i)(?:must be|one of|either|allowed(?: values)?(?: are)?|valid(?: \w+){0,3}(?: are)?|options(?: are)?|choices|supported(?: \w+)?"
+    r"(?: are)?|available(?: \w+)?(?: are)?|expected(?: one of)?|should be|accepts|choose from|try \w+ like)[:\s]*(.{2,400})"
+)
+_LISTED = re.compile(r"(?i)^[^:\n]{0,60}:\s*((?:[\w-]+(?:,\s*(?:or\s+)?|\s+or\s+|\s*[|/]\s*)){1,30}[\w-]+)\s*\.?\s*$")
+_PAIR = re.compile(r"(?i)^\s*([\w-]+)\s+or\s+([\w-]+)\s*\.?\s*$")
+_BAR = re.compile(r"(?<![\w|])([\w-]+(?:\s*\|\s*[\w-]+){1,20})")
+_WORDLIKE = re.compile(r"[\w.:/+@#-]{1,60}(?: [\w.:/+@#-]{1,30}){0,3}\Z")
+_ARGS_BLOCK = re.compile(r"(?ms)^\s*(?:Args|Arguments|Parameters|Params)\s*:\s*\n(.*?)(?:^\s*(?:Returns|Raises|Yields|Examples?|Notes?)\s*:|\Z)")
+_NOT_VALUES = frozenset("true false null none omitted optional required default any all a an the or and string".split())
+
+
+@lru_cache(maxsize=5000)
+def argument_text(tool_description: str, name: str) -> str:
+    """What a tool's description says of one argument: its entry in an ``Args:`` block, and sentences that quote its name."""
+    found: list[str] = []
+    block = _ARGS_BLOCK.search(tool_description)
+    if block:
+        entry = re.search(
+            rf"(?ms)^\s*[*`-]*\s*{re.escape(name)}[`*]*\s*(?:\([^)]*\))?\s*:\s*(.*?)(?=^\s*[*`-]*\s*\w+[`*]*\s*(?:\([^)]*\))?\s*:|\Z)",
+            block[1],
+        )
+        if entry:
+            found.append(" ".join(entry[1].split()))
+    found += re.findall(rf"[^.\n]*[`'\"]{re.escape(name)}[`'\"][^.\n]*(?:\.\w[^.\n]*)*", tool_description)
+    return " ".join(found)
+
+
+@lru_cache(maxsize=5000)
+def samples(text: str) -> tuple[str, ...]:
+    """Values that a description gives as samples, in order, without repeats."""
+    found: list[str] = []
+    for match in _SAMPLE.finditer(text):
+        stretch = re.split(r"(?<=[\w'\"`)])\.\s|;|\n", match[1])[0]
+        found += _QUOTED.findall(stretch)
+    if not found:
+        found += [match[1].rstrip(".,;:") for match in _BARE_SAMPLE.finditer(text)]
+    return _clean(found)
+
+
+@lru_cache(maxsize=5000)
+def choices(text: str) -> tuple[str, ...]:
+    """The values that a description (or an error) says are allowed, in order; empty where it lists none."""
+    for line in re.split(r"\n|(?<=\w)\.\s+(?=[A-Z])", text):
+        listed = _LISTED.match(line.strip()) or _PAIR.match(line)
+        if listed:
+            inside = " or ".join(group for group in listed.groups() if group)
+            values = _clean(re.split(r",\s*(?:or\s+)?|\s+or\s+|\s*[|/]\s*", inside))
+            if len(values) >= 2:
+                return values
+    for match in _ALLOWED.finditer(text):
+        values = _list_in(match[1])
+        if len(values) >= 2:
+            return values
+    quoted = re.search(r"""((?:["'`][\w.-]{1,40}["'`](?:\s*,\s*(?:or\s+)?|\s+or\s+|\s*\|\s*)){1,20}["'`][\w.-]{1,40}["'`])""", text)
+    if quoted and not _SAMPLE.search(text[: quoted.start() + 8]):
+        return _clean(_QUOTED.findall(quoted[1]))
+    bar = _BAR.search(text)
+    return _clean(re.split(r"\s*\|\s*", bar[1])) if bar else ()
+
+
+def wanted(error: str) -> tuple[str, ...]:
+    """The values that an error message says would have been accepted, best first."""
+    for match in _ALLOWED.finditer(error):
+        values = _list_in(match[1])
+        if values:
+            return values
+    return ()
+
+
+def complained_about(error: str, names: list[str]) -> list[str]:
+    """The arguments, of ``names``, that an error message mentions as words of their own."""
+    return [name for name in names if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error)]
+
+
+def fields_in(text: str) -> tuple[str, ...]:
+    """Field names of objects that only prose describes: ``Flight objects with flight_number and date``."""
+    match = re.search(r"(?i)\bobjects?\b[^.]{0,20}?\b(?:with|having|containing|of)\s+((?:[a-z_]+(?:,\s*(?:and\s+)?|\s+and\s+))*[a-z_]+)", text)
+    return _clean(re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1])) if match else ()
+
+
+def _list_in(stretch: str) -> tuple[str, ...]:
+    stretch = stretch.strip()
+    bracket = re.search(r"[\[({]([^\])}]{2,600})[\])}]", stretch[:700])
+    if bracket and bracket.start() < 40:
+        quoted = _QUOTED.findall(bracket[1])
+        return _clean(quoted or bracket[1].split(","))
+    sentence = re.split(r"(?<=\w)\.\s|\n|;|\[", stretch)[0]
+    quoted = _QUOTED.findall(sentence)
+    if quoted:
+        return _clean(quoted)
+    parts = re.split(r",\s*(?:or\s+|and\s+)?|\s+or\s+", sentence.rstrip("."))
+    return _clean(parts) if len(parts) >= 2 and all(len(part.split()) <= 2 for part in parts) else ()
+
+
+def _clean(values: list[str]) -> tuple[str, ...]:
+    kept: dict[str, None] = {}
+    for value in values:
+        value = value.strip().strip("'\"`*.,()")
+        if value and value.lower() not in _NOT_VALUES and _WORDLIKE.match(value):
+            kept.setdefault(value)
+    return tuple(kept)

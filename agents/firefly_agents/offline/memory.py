@@ -1,0 +1,143 @@
+"""What exploration has learnt: which values worked where, and which results fed which arguments.
+
+A memory lasts over episodes and is rebuilt from the recording, so an interrupted exploration goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from firefly_agents.offline import hints
+from firefly_agents.offline.seen import Seen, is_empty, literal, seen_in
+from firefly_mcp.jsonio import JsonObject, text
+from firefly_mcp.observe.leaves import json_pointer, walk
+from firefly_mcp.observe.success import is_success
+from firefly_mcp.observe.view import View, result_text, result_view
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import Call, SessionKind, ToolKey
+
+Place = tuple[ToolKey, str]
+"""An argument: its tool and the JSON pointer to it, indices as 0."""
+_KEPT = 40
+
+
+def scalars(arguments: JsonObject) -> list[tuple[str, Any]]:
+    """The scalar arguments with their pointers, list indices as 0."""
+    found = []
+    for steps, value in walk(arguments):
+        if steps and not isinstance(value, dict | list):
+            found.append((json_pointer(tuple(0 if isinstance(step, int) else step for step in steps)), value))
+    return found
+
+
+class ValueMemory:
+    """Counts over all episodes so far."""
+
+    def __init__(self) -> None:
+        """Start knowing nothing."""
+        self.worked: dict[Place, Counter[str]] = defaultdict(Counter)
+        self.failed: dict[Place, Counter[str]] = defaultdict(Counter)
+        self.fed: dict[Place, Counter[tuple[ToolKey, str]]] = defaultdict(Counter)
+        self.asked: dict[Place, tuple[str, ...]] = {}
+        self.tried: Counter[ToolKey] = Counter()
+        self.succeeded: Counter[ToolKey] = Counter()
+        self.yielded: Counter[ToolKey] = Counter()
+        self.seen: dict[ToolKey, dict[str, Seen]] = defaultdict(dict)
+
+    @classmethod
+    def of_recording(cls, recording: Recording) -> ValueMemory:
+        """All that the explorations in a recording have taught."""
+        memory = cls()
+        for session in queries.sessions(recording, kind=SessionKind.EXPLORE):
+            memory.learn_calls(queries.calls(recording, session=session.id, method="tools/call"))
+        return memory
+
+    def learn_calls(self, calls: Iterable[Call]) -> None:
+        """Learn from one session's calls, in order."""
+        before: list[Seen] = []
+        wrote: set[str] = set()
+        for position, call in enumerate(calls):
+            good = is_success(call)
+            view = literal(result_view(call.result))
+            found = self.learn(call.key, call.arguments, view, good, error=result_text(call.result), before=before, call=position)
+            if good:
+                before.extend(found)
+                if call.server not in wrote:
+                    # What a fresh sandbox returns holds in the next one too; after a write it may not.
+                    for item in found:
+                        if len(self.seen[call.key]) < 300:
+                            self.seen[call.key].setdefault(f"{item.group} {text(item.value)}", item)
+                wrote.add(call.server)
+
+    def learn(
+        self,
+        tool: ToolKey,
+        arguments: JsonObject,
+        view: View,
+        good: bool,
+        *,
+        error: str = "",
+        before: Iterable[Seen] = (),
+        call: int = 0,
+    ) -> list[Seen]:
+        """Learn from one call.
+
+        Args:
+            tool: the tool.
+            arguments: what it was called with.
+            view: what it answered.
+            good: whether it succeeded.
+            error: what it said, if not.
+            before: what earlier results of the episode held.
+            call: its position in the episode.
+
+        Returns:
+            The values that its result holds.
+        """
+        given = scalars(arguments)
+        self.tried[tool] += 1
+        if not good:
+            for pointer, value in given:
+                self.failed[tool, pointer][text(value)] += 1
+            self.learn_error(tool, given, error)
+            return []
+        self.succeeded[tool] += 1
+        full = not is_empty(view)
+        self.yielded[tool] += full
+        if full:
+            by_value: dict[str, list[Seen]] = defaultdict(list)
+            for item in before:
+                by_value[text(item.value)].append(item)
+            for pointer, value in given:
+                key = text(value)
+                counter = self.worked[tool, pointer]
+                if key in counter or len(counter) < _KEPT:
+                    counter[key] += 1
+                for item in by_value.get(key, ()):
+                    if item.weight > 0:
+                        self.fed[tool, pointer][item.tool, item.group] += 1
+        return seen_in(view, tool, call, [value for _, value in given])
+
+    def learn_error(self, tool: ToolKey, given: list[tuple[str, Any]], error: str) -> None:
+        """Keep the values that an error message says would have been accepted."""
+        values = hints.wanted(error[:2000])
+        if not values or not given:
+            return
+        names = [pointer.rsplit("/", 1)[-1] for pointer, _ in given]
+        blamed = hints.complained_about(error, names)
+        quoted = [name for (_, value), name in zip(given, names, strict=True) if isinstance(value, str) and repr(value) in error]
+        for pointer, _ in given:
+            name = pointer.rsplit("/", 1)[-1]
+            if name in quoted or (not quoted and (name in blamed or len(given) == 1)):
+                self.asked[tool, pointer] = values
+
+    def hopeless(self, tool: ToolKey) -> bool:
+        """Whether a tool was tried often and never answered well."""
+        return self.tried[tool] >= 6 and not self.succeeded[tool]
+
+    def success_rate(self, tool: ToolKey) -> float:
+        """The share of calls that succeeded, with one success and one failure added."""
+        return (self.succeeded[tool] + 1) / (self.tried[tool] + 2)

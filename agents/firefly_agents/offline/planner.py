@@ -1,0 +1,187 @@
+"""One episode's course: the sampled sub-DAG first, then on from what the results offer; a failed call never ends it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from firefly_agents.offline.arguments import STRONG, ArgumentPlanner, EpisodeState, Wish
+from firefly_agents.offline.memory import scalars
+from firefly_agents.offline.seen import is_empty, output_view, seen_in
+from firefly_agents.offline.slots import ToolInfo
+from firefly_mcp.jsonio import JsonObject, text
+from firefly_mcp.state.verbs import VerbClass, verb_class
+from firefly_mcp.types import Tool, ToolKey
+
+_DULL = frozenset("reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split())
+_NOW = frozenset("now current today live latest".split())
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node of the sub-DAG: a tool, and which of its arguments should be fed from which earlier tool."""
+
+    tool: ToolKey
+    wishes: tuple[Wish, ...] = ()
+
+
+@dataclass
+class _Pending:
+    tool: ToolInfo
+    arguments: JsonObject
+    step: Step | None
+    attempt: int
+
+
+class EpisodePlanner:
+    """Decides call after call. Deterministic: the same seed, tools, memory and outputs give the same calls."""
+
+    def __init__(
+        self,
+        tools: Mapping[ToolKey, ToolInfo],
+        arguments: ArgumentPlanner,
+        rng: Random,
+        *,
+        steps: Sequence[Step] = (),
+        length: int = 5,
+        repeats: int = 1,
+        writes: Mapping[ToolKey, bool] | None = None,
+        retries: int = 1,
+        cover: bool = False,
+    ) -> None:
+        """Plan one episode.
+
+        Args:
+            tools: the tools on offer.
+            arguments: plans the arguments.
+            rng: the episode's own source of variety.
+            steps: the sub-DAG in an order that its edges allow.
+            length: how many calls at most.
+            repeats: how often one tool may be called.
+            writes: which tools may change what others answer; read from the verbs when not given.
+            retries: how often a failed step is tried with other arguments.
+            cover: try every tool, rather than go where the values lead.
+        """
+        self.tools = dict(tools)
+        self.planner = arguments
+        self.rng = rng
+        self.length = length
+        self.repeats = repeats
+        self.retries = retries
+        self.cover = cover
+        self.state = EpisodeState()
+        self._steps = list(steps)
+        self._writes = dict(writes) if writes is not None else {key: is_write(tool) for key, tool in self.tools.items()}
+        self._called: Counter[ToolKey] = Counter()
+        self._pending: _Pending | None = None
+        self._count = 0
+        self._last_write: str | None = None
+        self._said_calls: set[str] = set()
+        self._again: _Pending | None = None
+
+    def next(self) -> tuple[ToolKey, JsonObject] | None:
+        """The next call, or None where the episode ends."""
+        if self._count >= self.length:
+            return None
+        for _ in range(12):
+            pending = self._choose()
+            if pending is None:
+                return None
+            mark = f"{pending.tool.key} {text(pending.arguments)}"
+            if mark in self._said_calls and not (self._last_write == pending.tool.key.server and not self._writes[pending.tool.key]):
+                self._called[pending.tool.key] += 1
+                continue
+            self._said_calls.add(mark)
+            self._pending = pending
+            self._count += 1
+            return pending.tool.key, pending.arguments
+        return None
+
+    def observe(self, output: str) -> None:
+        """Take in what the pending call returned."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        key = pending.tool.key
+        self._called[key] += 1
+        view, failed = output_view(output)
+        given = scalars(pending.arguments)
+        if failed or is_empty(view):
+            for pointer, value in given:
+                self.state.bad.add((key, pointer, text(value)))
+            if failed:
+                self.planner.memory.learn_error(key, given, output)
+                if pending.attempt < self.retries:
+                    self._again = pending
+                return
+        self.state.tables[key.server].observe(pending.arguments, view)
+        self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
+        self.state.said.update(text(value) for _, value in given)
+        if self._writes.get(key):
+            self._last_write = key.server
+        elif self._last_write == key.server:
+            self._last_write = None
+
+    def _choose(self) -> _Pending | None:
+        if self._again is not None:
+            again, self._again = self._again, None
+            return self._draft(again.tool, again.step, again.attempt + 1)
+        while self._steps:
+            step = self._steps.pop(0)
+            tool = self.tools.get(step.tool)
+            if tool is not None:
+                return self._draft(tool, step, 0)
+        scored = [(self._score(tool), tool) for tool in self.tools.values()]
+        scored = [(score, tool) for score, tool in scored if score > (-0.5 if self.cover else 0.3)]
+        if not scored:
+            return None
+        top = max(score for score, _ in scored)
+        return self._draft(self.rng.choice([tool for score, tool in scored if score >= top - 0.12]), None, 0)
+
+    def _draft(self, tool: ToolInfo, step: Step | None, attempt: int) -> _Pending:
+        arguments, _ = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else ())
+        return _Pending(tool, arguments, step, attempt)
+
+    def _score(self, tool: ToolInfo) -> float:
+        """How much a call of ``tool`` promises now."""
+        key, memory = tool.key, self.planner.memory
+        called = self._called[key]
+        if called >= self.repeats or memory.hopeless(key):
+            return -1.0
+        slots = tool.needed()
+        flows = [self.planner.best_flow(slot, self.state) for slot in slots]
+        best = max(flows, default=0.0)
+        score = best if best >= STRONG else 0.0
+        if not all(self.planner.suppliable(slot, self.state) for slot in slots):
+            score -= 0.4 if self.cover else 1.0
+        words = set(key.tool.lower().replace("-", "_").split("_"))
+        writes = self._writes[key]
+        if self._last_write == key.server and not writes:
+            score += 0.35
+        if not self.state.seen:
+            # Something must come first: what needs nothing that only a result can tell.
+            score += 0.6 - 0.05 * len(slots) - (0.2 if writes else 0.0)
+        if not slots and self.state.seen and not (self._last_write == key.server):
+            score += 0.35 if not any(seen.tool.server == key.server for seen in self.state.seen) else 0.1
+        if best >= STRONG and self.state.seen and self.state.seen[-1].tool.server != key.server:
+            score += 0.1
+        score -= 0.35 * called + 0.06 * math.log1p(memory.succeeded[key])
+        score -= 0.3 * bool(words & _DULL) + 0.4 * bool(words & _NOW)
+        if tool.annotations.get("destructiveHint") is True or words & {"delete", "remove", "cancel", "reset", "clear"}:
+            score -= 0.15
+        if memory.tried[key] >= 3:
+            score -= 0.5 * (1 - memory.success_rate(key))
+        if self.cover:
+            score += 0.4 - 0.3 * called
+        return score + 0.12 * self.rng.random()
+
+
+def is_write(tool: ToolInfo) -> bool:
+    """Whether a tool may change what others answer, by its annotations, then its verb; one of unknown verb may."""
+    if tool.annotations.get("readOnlyHint") is True:
+        return False
+    found, _ = verb_class(Tool(tool.key.server, {"name": tool.key.tool, "description": tool.description}))
+    return found is not VerbClass.READ

@@ -1,0 +1,128 @@
+"""Values seen in results, each with where it stood: what later arguments are fed from."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from firefly_agents.offline.words import telling
+from firefly_mcp.jsonio import JSON, JsonObject, loads
+from firefly_mcp.observe.leaves import leaves
+from firefly_mcp.observe.success import data_tells_error, text_tells_error
+from firefly_mcp.observe.values import informative
+from firefly_mcp.observe.view import View, result_view
+from firefly_mcp.types import ToolKey
+
+_INDEX = re.compile(r"\[\d+\]")
+_SPAN = re.compile(r"\b(?:[A-Z]{2,6}-\d{2,}|[A-Za-z]+_[A-Za-z0-9]{4,}|\d{4}-\d{2}-\d{2}|-?\d[\d,]*\.\d+|\d{4,})\b")
+_MAX_LEAVES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One scalar of a result.
+
+    Attributes:
+        value: the scalar.
+        name: the nearest object key, or the empty string.
+        group: its path with the indices left out: members of one list share it.
+        parent: the path of the object that holds it.
+        tool: the tool that returned it.
+        call: the position of that call in its episode.
+        weight: how unlikely it is to turn up by chance, from 0 to 1.
+    """
+
+    value: Any
+    name: str
+    group: str
+    parent: str
+    tool: ToolKey
+    call: int
+    weight: float
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The telling words of its own name."""
+        return telling(self.name)
+
+    @property
+    def context(self) -> frozenset[str]:
+        """The telling words of its path and of the tool that returned it."""
+        return telling(self.group) | telling(self.tool.tool)
+
+
+def output_view(output: str) -> tuple[View, bool]:
+    """A tool output as an agent gets it: its data, and whether it tells an error.
+
+    An agent sees one text: the structured content as JSON, else the text of the content blocks.
+    """
+    try:
+        data = loads(output)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and data.keys() == {"type", "text"}:  # one text block, serialized by the SDK
+        return output_view(str(data["text"]))
+    result: JsonObject = {"structuredContent": data} if isinstance(data, dict) else {"content": [{"type": "text", "text": output}]}
+    view = literal(result_view(result))
+    return view, (text_tells_error(view.value) if view.kind == "text" else data_tells_error(view.value))
+
+
+def literal(view: View) -> View:
+    """The view, with rows that were printed as Python literals read as data."""
+    if view.kind == "text" and view.value.strip()[:2] in ("[{", "[(", "{'", "[['"):
+        try:
+            value = ast.literal_eval(view.value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return view
+        return View("json", _listed(value))
+    return view
+
+
+def _listed(value: Any) -> JSON:
+    if isinstance(value, tuple | list):
+        return [_listed(item) for item in value]
+    return {str(key): _listed(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) -> list[Seen]:
+    """The scalars of a result that tell something and that the caller did not pass in itself."""
+    own = {repr(value) for value in echoed}
+    if view.kind == "text":
+        found = [(_prose_value(span), "", "", "") for span in dict.fromkeys(_SPAN.findall(view.value))]
+    elif view.kind == "empty":
+        found = []
+    else:
+        found = [
+            (leaf.value, leaf.name, _INDEX.sub("[*]", leaf.path), leaf.path.rpartition(".")[0])
+            for leaf in leaves(view.value, limit=_MAX_LEAVES)
+            if leaf.value is not None and not isinstance(leaf.value, bool) and not (isinstance(leaf.value, str) and len(leaf.value) > 200)
+        ]
+    kept: dict[tuple[str, str], Seen] = {}
+    for value, name, group, parent in found:
+        if repr(value) not in own:
+            kept.setdefault((repr(value), group), Seen(value, name, group, parent, tool, call, informative(value)))
+    return list(kept.values())
+
+
+def is_empty(view: View) -> bool:
+    """Whether a result has no content: an empty list, a count of none, ``found: false``."""
+    value = view.value
+    if view.kind in ("empty",) or value in ([], {}, "[]", ""):
+        return True
+    if isinstance(value, dict):
+        if value.get("found") is False or value.get("count") == 0 or value.get("total") == 0 and len(value) <= 3:
+            return True
+        lists = [item for item in value.values() if isinstance(item, list)]
+        if lists and not any(lists) and all(isinstance(item, list | int | str | None.__class__) for item in value.values()):
+            return not any(isinstance(item, float) for item in value.values())
+    return False
+
+
+def _prose_value(span: str) -> Any:
+    plain = span.replace(",", "")
+    if re.fullmatch(r"-?\d+\.\d+", plain):
+        return float(plain)
+    return int(plain) if re.fullmatch(r"-?[1-9]\d*", plain) else span

@@ -1,0 +1,156 @@
+"""The values that a tool call needs: its input schema flattened into slots, each with what is known of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from firefly_agents.offline import hints
+from firefly_agents.offline.words import telling
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.schemas import properties, required, single, types_of
+from firefly_mcp.types import ToolKey
+
+_INTERNAL = frozenset("state_key session_id idempotency_key cursor page_token context intent output_mode kw no_param dry_run trace_id".split())
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    """A tool as it is offered: its key, and the definition that a client sees."""
+
+    key: ToolKey
+    name: str
+    description: str
+    schema: JsonObject = field(hash=False)
+    annotations: JsonObject = field(default_factory=dict, hash=False)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The top-level arguments."""
+        needed = set(required(self.schema))
+        return tuple(
+            Slot(self, f"/{_escape(name)}", name, schema, name in needed)
+            for name, schema in properties(self.schema).items()
+            # A required argument without any schema is a framework's slip (``**kw``); null satisfies it.
+        )
+
+    def needed(self) -> tuple[Slot, ...]:
+        """The slots that must be filled."""
+        return tuple(slot for slot in self.slots if slot.required)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One value that an argument object holds."""
+
+    tool: ToolInfo
+    pointer: str
+    name: str
+    schema: JsonObject = field(hash=False)
+    required: bool
+
+    @cached_property
+    def own(self) -> JsonObject:
+        """The schema with references and nullable unions opened; of several alternatives the first."""
+        found = single(self.schema, self.tool.schema)
+        for word in ("anyOf", "oneOf"):
+            options = found.get(word)
+            if isinstance(options, list) and options:
+                first = next((option for option in options if option.get("type") != "null"), options[0])
+                return {**{key: value for key, value in found.items() if key != word}, **single(first, self.tool.schema)}
+        return found
+
+    @cached_property
+    def kind(self) -> str:
+        """``string``, ``integer``, ``number``, ``boolean``, ``array``, ``object`` or ``any``."""
+        found = types_of(self.own, self.tool.schema)
+        for kind in ("string", "integer", "number", "boolean", "array", "object"):
+            if kind in found:
+                return kind
+        return "object" if "properties" in self.own else "array" if "items" in self.own else "any"
+
+    @cached_property
+    def description(self) -> str:
+        """Its own description, else what the tool's description says of it."""
+        return str(self.own.get("description") or "") or hints.argument_text(self.tool.description, self.name)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The telling words of its name."""
+        return telling(self.name)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The telling words of its name and description."""
+        return self.words | telling(self.description[:200])
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is plumbing that no person would ask for."""
+        return self.name in _INTERNAL or self.name.startswith("_")
+
+    @cached_property
+    def allowed(self) -> tuple[object, ...]:
+        """The values that the schema or the prose allows; empty where neither limits them."""
+        values = self.own.get("enum")
+        if isinstance(values, list):
+            return tuple(value for value in values if value is not None)
+        if "const" in self.own:
+            return (self.own["const"],)
+        return hints.choices(self.description) if self.kind == "string" and not self.looks_sql else ()
+
+    @cached_property
+    def given(self) -> tuple[object, ...]:
+        """Samples of the schema and the prose."""
+        found: list[object] = []
+        examples = self.own.get("examples", self.own.get("example"))
+        found += examples if isinstance(examples, list) else [examples] if examples is not None else []
+        if self.kind == "string" and not self.looks_sql:
+            found += hints.samples(self.description)
+            if not found and self.required:
+                tool_samples = hints.samples(self.tool.description.split("Example:")[0])
+                found += tool_samples if len(self.tool.needed()) == 1 else ()
+        return tuple(found)
+
+    @cached_property
+    def looks_sql(self) -> bool:
+        """Whether the value is an SQL statement."""
+        return bool(
+            self.words & {"sql", "query", "statement"}
+            and re.search(r"\bSQL\b|\bSELECT\b|\bCREATE TABLE\b", f"{self.description} {self.tool.description}")
+        )
+
+    @cached_property
+    def looks_like(self) -> str:
+        """A value's shape that the name or description asks for: ``date``, ``email``, ``iata`` or nothing."""
+        text = f"{self.description} {self.own.get('format', '')} {self.tool.description[:300]}"
+        if self.own.get("format") == "date" or ("date" in self.words or re.search(r"YYYY-MM-DD", self.description)):
+            return "date"
+        if "email" in self.words or self.own.get("format") == "email" or re.search(r"(?i)email address|recipient address", self.description):
+            return "email"
+        if self.words & {"iata", "airport"} or (
+            self.words & {"origin", "destination", "departure", "arrival"} and re.search(r"\bIATA\b|airport|great-circle|flight", text, re.I)
+        ):
+            return "iata"
+        return "country" if "country" in self.words else ""
+
+    def items(self) -> Slot:
+        """The slot of an array's members."""
+        schema = self.own.get("items")
+        return Slot(self.tool, f"{self.pointer}/0", self.name, schema if isinstance(schema, dict) else {}, True)
+
+    def members(self) -> Iterator[Slot]:
+        """The slots of an object's properties; fields that only prose names are strings."""
+        found = properties(self.own, self.tool.schema)
+        needed = set(required(self.own, self.tool.schema))
+        if not found:
+            found = {name: {"type": "string"} for name in hints.fields_in(self.description)}
+            needed = set(found)
+        for name, schema in found.items():
+            yield Slot(self.tool, f"{self.pointer}/{_escape(name)}", name, schema, name in needed)
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

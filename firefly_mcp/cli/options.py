@@ -1,0 +1,24 @@
+"""Options that several commands share. ``store_option`` fills the parameter ``store``, ``json_option`` fills ``as_json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firefly_mcp.settings import DEFAULT_STORE, STORE_VARIABLE
+
+store_option = click.option(
+    "--store",
+    "-s",
+    "store",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_STORE,
+    envvar=STORE_VARIABLE,
+    show_default=True,
+    show_envvar=True,
+    metavar="FILE",
+    help="The recording.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")

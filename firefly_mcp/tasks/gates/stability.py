@@ -1,0 +1,74 @@
+"""The stability gate: at least two live observations, in separate sandboxes of proven origin, agree on every value used."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.tasks.gates.observed import Observed, Step
+from firefly_mcp.tasks.model import Task, Verdict, same_value
+from firefly_mcp.tasks.selection import SelectionError, select
+from firefly_mcp.types import SessionKind
+
+OBSERVATIONS = 2
+
+
+def stability_gate(task: Task, seen: Observed) -> Verdict:
+    """Every value that the plan takes from a result was observed twice, apart, and is not the day's own."""
+    used: dict[str, list[JsonObject]] = {node.id: [] for node in task.plan}
+    for node in task.plan:
+        for binding in node.bindings:
+            used[binding.source].append(binding.select)
+    for proof in task.evidence.values():
+        used[proof.node].append(proof.select)
+    days = _days_around(task.now)
+    fewest = None
+    for node in task.plan:
+        step = seen.steps[node.id]
+        if step.call.key in seen.replay.index.relation.volatile:
+            return Verdict(gate="stability", passed=False, reason=f"{node.id}: {step.call.key} is volatile")
+        results = _observations(seen, step)
+        if len(results) < OBSERVATIONS:
+            return Verdict(gate="stability", passed=False, reason=f"{node.id}: unproven: {len(results)} proven observation")
+        for selection in used[node.id]:
+            values = [_value(result, selection) for result in results]
+            if any(not same_value(value, values[0]) for value in values):
+                return Verdict(gate="stability", passed=False, reason=f"{node.id}: observations differ: {values[:2]!r}")
+            if str(values[0])[:10] in days and not any(str(values[0])[:10] in str(v) for v in _known(task)):
+                return Verdict(gate="stability", passed=False, reason=f"{node.id}: {values[0]!r} is the day of the recording")
+        fewest = len(results) if fewest is None else min(fewest, len(results))
+    return Verdict(gate="stability", passed=True, reason=f"at least {fewest} observations of each call agree")
+
+
+def _observations(seen: Observed, step: Step) -> list[JsonObject]:
+    """The results of this call in this state: one of each session of proven origin, if both kinds of run are among them."""
+    index = seen.replay.index
+    by_session: dict[int, str] = {}
+    for candidate in index.exact.get((step.call.key, step.call.args_hash), []):
+        link = index.connections.get((candidate.session, step.call.server))
+        proven = link is not None and link.origin.startswith("proven(")
+        if proven and candidate.state_key == step.state_key and candidate.outcome.startswith("blake2b:"):
+            by_session.setdefault(candidate.session, candidate.outcome)
+    kinds = {index.sessions[session].kind for session in by_session}
+    if SessionKind.CONFIRM not in kinds or len(by_session) < OBSERVATIONS:
+        return [seen.replay.recording.load_result(outcome) for outcome in list(by_session.values())[:1]]
+    distinct = dict.fromkeys(by_session.values())
+    loaded = {outcome: seen.replay.recording.load_result(outcome) for outcome in distinct}
+    return [loaded[outcome] for outcome in by_session.values()]
+
+
+def _value(result: JsonObject, selection: JsonObject) -> Any:
+    try:
+        return select(result, selection)
+    except SelectionError as error:
+        return {"error": str(error)}
+
+
+def _days_around(now: str) -> set[str]:
+    day = date.fromisoformat(now[:10])
+    return {(day + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)}
+
+
+def _known(task: Task) -> list[Any]:
+    return [node.arguments for node in task.plan] + [task.request]

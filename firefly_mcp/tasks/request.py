@@ -1,0 +1,139 @@
+"""Write a request without a model: a small grammar over the plan.
+
+Every sentence is one call: its goal in the tool's own plain words, the literals it needs, and what it takes from which
+earlier step. The last sentence names the answer fields. Frames are chosen by a hash of the plan, so the same plan is always
+asked in the same words and different plans are not all asked alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.observe import pointer_steps
+from firefly_mcp.tasks.literals import node_literals, predicates
+from firefly_mcp.tasks.model import Binding, PlanNode, Proof
+from firefly_mcp.tasks.slots import written
+from firefly_mcp.tasks.words import goal, listed, path_label
+from firefly_mcp.types import Tool, ToolKey
+
+MAX_WORDS = 75
+
+_OPENINGS = ("First, {}.", "Start by this: {}.", "To begin, {}.", "Please {}.", "I would like you to {}.")
+_NEXT = ("Then {}.", "After that, {}.", "Next, {}.", "With that done, {}.", "Following that, {}.")
+_LAST = ("Finally, {}.", "Then {}.", "As the last step, {}.", "Lastly, {}.")
+_ASKS = ("Tell me {}.", "Report {}.", "I need to know {}.", "What I want to know is {}.", "Give me {}.")
+_WITH = ("with", "using", "where you use", "taking")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+def write_request(
+    plan: Sequence[PlanNode], evidence: Mapping[str, Proof], tools: Mapping[ToolKey, Tool], labels: Mapping[str, str]
+) -> str:
+    """The request for a plan.
+
+    Args:
+        plan: the calls in order.
+        evidence: the answer fields and where they are found.
+        tools: definitions of the plan's tools.
+        labels: a label in plain words for each answer field.
+    """
+    choice = _Choice("|".join(f"{node.key}{node.arguments}" for node in plan) + "|".join(evidence))
+    sentences = []
+    for index, node in enumerate(plan):
+        last = index == len(plan) - 1 and len(plan) > 2
+        frames: Sequence[str] = _OPENINGS if index == 0 else _LAST if last else _NEXT
+        sentences.append(choice.of(frames).format(_step(plan, index, tools[node.key], choice)))
+    asked = [_asked(plan, proof, labels[name]) for name, proof in evidence.items()]
+    sentences.append(choice.of(_ASKS).format(listed(asked)))
+    return " ".join(sentences)
+
+
+class _Choice:
+    """Choices that depend on nothing but the plan."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._count = 0
+
+    def of(self, options: Sequence[str]) -> str:
+        self._count += 1
+        digest = hashlib.blake2b(f"{self._count}|{self._seed}".encode(), digest_size=4).digest()
+        return options[int.from_bytes(digest, "big") % len(options)]
+
+
+def _step(plan: Sequence[PlanNode], index: int, tool: Tool, choice: _Choice) -> str:
+    node = plan[index]
+    said = [f"{_argument_label(literal.pointer)} {written(literal.value)}" for literal in node_literals(node, tool)]
+    said += [_reference(plan, index, binding) for binding in node.bindings]
+    return f"{goal(tool)}, {choice.of(_WITH)} {listed(said)}" if said else goal(tool)
+
+
+def _reference(plan: Sequence[PlanNode], index: int, binding: Binding) -> str:
+    source = next(place for place, node in enumerate(plan) if node.id == binding.source)
+    where = "the previous step" if source == index - 1 and index > 1 else f"the {_ORDINALS[source]} step"
+    return f"{_selected(binding.select)} from {where} as the {_argument_label(binding.argument)}"
+
+
+def _asked(plan: Sequence[PlanNode], proof: Proof, name: str) -> str:
+    """What is asked of a step's result; the last step needs no naming."""
+    place = next(place for place, node in enumerate(plan) if node.id == proof.node)
+    condition = _condition(proof.select)
+    said = f"the {name}{condition}"
+    return said if place == len(plan) - 1 else f"{said} from the {_ORDINALS[place]} step"
+
+
+def _selected(select: JsonObject) -> str:
+    if "regex" in select:
+        return f"the {select_label(select)}"
+    return f"the {select_label(select)}{_condition(select)}"
+
+
+def _condition(select: JsonObject) -> str:
+    """How an item is chosen, in words; the slot parser reads the literals back."""
+    item = path_label(_keys(str(select.get("path", "$")))) if "take" in select and select["take"] != "$" else "entry"
+    item = item[:-1] if item.endswith("s") and not item.endswith("ss") else item
+    terms = [f"{path_label(_keys(field))} {written(value)}" for field, value in predicates(select)]
+    if terms:
+        return f" of the {item} that has {listed(terms)}"
+    for how, word in (("argmin", "lowest"), ("argmax", "highest")):
+        if how in select:
+            by = path_label(_keys(str(select[how])))
+            return f" of the {item} with the {word} {by}" if select[how] != "$" else f" that is the {word}"
+    return ""
+
+
+def select_label(select: JsonObject) -> str:
+    """What a selection takes, in plain words."""
+    if "regex" in select:
+        return str(select.get("label") or "value")
+    return path_label(_keys(str(select.get("path", "$"))) + _keys(str(select.get("take", "$"))))
+
+
+def _argument_label(pointer: str) -> str:
+    return path_label([step for step in pointer_steps(pointer) if not step.isdigit()])
+
+
+def _keys(path: str) -> list[str]:
+    """The object keys of one of our JSONPaths (``$.a['b c'][*]``)."""
+    keys: list[str] = []
+    rest = path[1:]
+    while rest:
+        if rest.startswith("."):
+            end = min((at for at in (rest.find(".", 1), rest.find("[", 1)) if at > 0), default=len(rest))
+            keys.append(rest[1:end])
+            rest = rest[end:]
+        elif rest.startswith("['"):
+            end = rest.find("']")
+            keys.append(rest[2:end])
+            rest = rest[end + 2 :]
+        else:
+            rest = rest[rest.find("]") + 1 :]
+    return keys
+
+
+def word_count(text: Any) -> int:
+    """Words of a request."""
+    return len(str(text).split())

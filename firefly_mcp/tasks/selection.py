@@ -1,0 +1,171 @@
+"""Selections: how a value is taken from a result so that anyone can take it again, and never by a bare index.
+
+A selection is ``{"path": JSONPath, HOW, "take": JSONPath}`` with one HOW of ``only``, ``where``, ``argmin``, ``argmax`` or
+``first``, or ``{"regex": pattern with one group}`` for prose. The path starts at ``structuredContent``, else at the JSON in
+the text; ``take`` and the fields of HOW start at the selected item.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jsonpath
+
+from firefly_mcp.jsonio import JSON, JsonObject
+from firefly_mcp.observe import View, informative, json_path, result_text, result_view, walk
+from firefly_mcp.observe.leaves import Step
+from firefly_mcp.tasks.model import same_value
+
+HOWS = ("only", "where", "argmin", "argmax", "first")
+
+
+class SelectionError(Exception):
+    """The selection finds nothing, or more than one thing. The text says which."""
+
+
+def select(result: JsonObject, selection: JsonObject) -> JSON:
+    """Take the selected value from a result.
+
+    Raises:
+        SelectionError: nothing, or not exactly one thing, is selected.
+    """
+    if "regex" in selection:
+        return _by_regex(result_text(result), str(selection["regex"]))
+    return select_in(result_view(result), selection)
+
+
+def select_in(view: View, selection: JsonObject) -> JSON:
+    """The same for a result's view."""
+    path = str(selection.get("path", "$"))
+    if view.kind in ("text", "empty"):
+        raise SelectionError(f"{path}: the result is not JSON")
+    items = _find(path, view.value)
+    if not items:
+        raise SelectionError(f"{path}: finds nothing")
+    item = _choose(items, selection, path)
+    take = str(selection.get("take", "$"))
+    taken = _find(take, item)
+    if len(taken) != 1:
+        raise SelectionError(f"{take}: finds {len(taken)} values in the selected item, not one")
+    return taken[0]
+
+
+def _choose(items: list[Any], selection: JsonObject, path: str) -> Any:
+    if selection.get("only"):
+        if len(items) != 1:
+            raise SelectionError(f"{path}: finds {len(items)} values, not one")
+        return items[0]
+    if "where" in selection:
+        fits = [item for item in items if all(_holds(item, term) for term in selection["where"])]
+        if len(fits) != 1:
+            raise SelectionError(f"{path}: {len(fits)} items satisfy the condition, not one")
+        return fits[0]
+    for how, best in (("argmin", min), ("argmax", max)):
+        if how in selection:
+            ranked = [(_one(selection[how], item), item) for item in items]
+            extreme = best(value for value, _ in ranked)
+            fits = [item for value, item in ranked if value == extreme]
+            if len(fits) != 1:
+                raise SelectionError(f"{path}: {len(fits)} items share the {how} of {selection[how]}")
+            return fits[0]
+    if "first" in selection:
+        order = selection["first"]
+        keyed = sorted(((_one(order["by"], item), index) for index, item in enumerate(items)), reverse=bool(order.get("desc")))
+        if len(keyed) > 1 and keyed[0][0] == keyed[1][0]:
+            raise SelectionError(f"{path}: two items are first by {order['by']}")
+        return items[keyed[0][1]]
+    raise SelectionError(f"{path}: the selection does not say which item")
+
+
+def _holds(item: Any, term: JsonObject) -> bool:
+    found = _find(str(term["field"]), item)
+    return len(found) == 1 and same_value(found[0], term["equals"])
+
+
+def _one(path: Any, item: Any) -> Any:
+    found = _find(str(path), item)
+    if len(found) != 1 or isinstance(found[0], bool | dict | list) or found[0] is None:
+        raise SelectionError(f"{path}: cannot be compared in every item")
+    return found[0]
+
+
+def _find(path: str, value: Any) -> list[Any]:
+    if path == "$":
+        return [value]
+    if isinstance(value, str) or not isinstance(value, dict | list):
+        return []
+    try:
+        return list(jsonpath.findall(path, value))
+    except jsonpath.JSONPathError as error:
+        raise SelectionError(f"{path}: not a JSONPath ({error})") from error
+
+
+def _by_regex(text: str, pattern: str) -> JSON:
+    try:
+        found = {match.group(1) for match in re.finditer(pattern, text)}
+    except (re.error, IndexError) as error:
+        raise SelectionError(f"regex {pattern!r}: {error}") from error
+    if len(found) != 1:
+        raise SelectionError(f"regex {pattern!r}: finds {len(found)} different values, not one")
+    return found.pop()
+
+
+def selection_for(view: View, steps: tuple[Step, ...]) -> JsonObject | None:
+    """A selection that finds the value at ``steps`` and no other, or None.
+
+    A place in a list is described by what is particular to it: it is the only item, a sibling field has a value that no
+    other item has, or a numeric sibling is the smallest or largest.
+    """
+    places = [place for place, step in enumerate(steps) if isinstance(step, int)]
+    if not places:
+        return {"path": json_path(steps), "only": True}
+    if len(places) > 1:
+        return None
+    at = places[0]
+    items: Any = view.value
+    for step in steps[:at]:
+        items = items[step]
+    take = json_path(steps[at + 1 :])
+    selection: JsonObject = {"path": json_path(steps[:at]) + "[*]"}
+    how = _particular(items, int(steps[at]), take)
+    return None if how is None else {**selection, **how, "take": take}
+
+
+def _particular(items: list[Any], index: int, take: str) -> JsonObject | None:
+    if len(items) == 1:
+        return {"only": True}
+    item = items[index]
+    if not isinstance(item, dict):
+        return _extreme(items, index, "$") if isinstance(item, int | float) and not isinstance(item, bool) else None
+    fields = [(json_path(steps), value) for steps, value in walk(item) if steps and not isinstance(value, dict | list)]
+    flat = [(path, value) for path, value in fields if path != take and "[" not in path]
+    ranked = sorted(flat, key=lambda pair: (not isinstance(pair[1], str), -informative(pair[1]), pair[0].count(".")))
+    for path, value in ranked:
+        if stateable(value) and sum(_holds(other, {"field": path, "equals": value}) for other in items) == 1:
+            return {"where": [{"field": path, "equals": value}]}
+    for path, value in flat:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found = _extreme(items, index, path)
+            if found is not None:
+                return found
+    return None
+
+
+def _extreme(items: list[Any], index: int, path: str) -> JsonObject | None:
+    try:
+        values = [_one(path, item) for item in items]
+    except SelectionError:
+        return None
+    if not all(isinstance(value, int | float) for value in values) or values.count(values[index]) != 1:
+        return None
+    if values[index] == max(values):
+        return {"argmax": path}
+    return {"argmin": path} if values[index] == min(values) else None
+
+
+def stateable(value: Any) -> bool:
+    """Whether a request can state the value as it is: a number, a boolean, or a short line without quotes."""
+    if isinstance(value, str):
+        return 0 < len(value) <= 80 and value == value.strip() and not re.search(r'["“”\n\r\t\x00-\x1f]', value)
+    return isinstance(value, bool | int | float)
