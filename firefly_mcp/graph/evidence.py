@@ -29,10 +29,11 @@ class _Seen:
 def flow_evidence(calls: Sequence[Call], tools: Mapping[ToolKey, Tool], *, seed: int = 0) -> dict[EdgeKey, JsonObject]:
     """Flow evidence by edge.
 
-    ``count`` flows into ``calls`` different calls; ``weight`` sums the informativeness of the *different* values that flowed, so
-    that one value used again and again stays one observation; ``path`` (or ``regex``) is where they came from most often, ``at``
-    where they went. ``false_rate`` is the share that shuffling would explain: responses are dealt out anew among the calls of each
-    server, several times, and flows are counted again; an edge's own count is drawn towards the rate of all edges together.
+    ``count`` flows into ``calls`` different calls; ``weight`` sums the informativeness of the *different* values that
+    flowed, so that one value used again and again stays one observation; ``path`` (or ``regex``) is where they came from
+    most often, ``at`` where they went. ``false_rate`` is the share that shuffling would explain: responses are dealt out
+    anew among the calls of each server, several times, and flows are counted again; an edge's own count is drawn towards
+    the rate of all edges together.
     """
     seen = _gather(calls, flows(calls), tools)
     if not seen:

@@ -29,8 +29,8 @@ class Edge:
         target: the tool that uses it.
         argument: the name of the target's top-level argument.
         score: all evidence combined, 0..1 (:func:`score_of`).
-        evidence: each kind by itself: ``flow`` {count, calls, values, weight, false_rate, path, at}, ``schema`` {fit, name, type,
-            format, path}, ``description`` {similarity}, ``judgement`` {level}.
+        evidence: each kind by itself: ``flow`` {count, calls, values, weight, false_rate, path, at}, ``schema`` {fit, name,
+            type, format, path}, ``description`` {similarity}, ``judgement`` {level}.
     """
 
     source: ToolKey

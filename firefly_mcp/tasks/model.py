@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from firefly_mcp.canonical import canonical_json, hash_json
 from firefly_mcp.errors import TaskError
@@ -17,10 +17,8 @@ from firefly_mcp.types import ToolKey
 class Binding(BaseModel):
     """One argument of a plan node that is taken from an earlier node's result."""
 
-    model_config = ConfigDict(populate_by_name=True, extra="allow")
-
     argument: str
-    source: str = Field(alias="from")
+    source: str = Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")
     select: JsonObject
 
 

@@ -105,9 +105,11 @@ async def running_http(
     try:
         yield f"http://{name}:{bound_port}{PATH}"
     finally:
-        sock.close()
+        for listening in server.servers:
+            listening.close()  # no new connections; closing the socket itself first breaks asyncio's own loop
         await front.close()
         await server.shutdown()
+        sock.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -137,7 +137,7 @@ class StdioFront:
 
 
 async def stdio_streams(source: BinaryIO, sink: BinaryIO) -> tuple[asyncio.StreamReader, Write]:
-    """Wrap two files as a reader and a function that writes: pipes, sockets and terminals without blocking, regular files too."""
+    """Wrap two files as a reader and a function that writes; pipes, sockets and terminals do not block."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LINE_LIMIT)
     try:

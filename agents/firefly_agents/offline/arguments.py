@@ -7,6 +7,7 @@ that a person could have asked for.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from firefly_agents.offline.words import same_unit, sisters, unit_in
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.types import ToolKey
 
+_CHANGES = re.compile(r"(?i)(?:.*_)?(?:update|modify|edit|change|patch|set)(?:_|$|[A-Z])")
 STRONG = 0.5
 """A flow score from which a value is preferred over anything invented."""
 
@@ -46,6 +48,7 @@ class EpisodeState:
     seen: list[Seen] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
     bad: set[tuple[ToolKey, str, str]] = field(default_factory=set)
+    asked: dict[tuple[ToolKey, str], tuple[str, ...]] = field(default_factory=dict)
     tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
 
 
@@ -63,9 +66,10 @@ class Draft:
 class ArgumentPlanner:
     """Plans arguments for any tool."""
 
-    def __init__(self, memory: ValueMemory, dictionary: Dictionary | None = None) -> None:
-        """Plan with a memory and the configuration's sample values."""
+    def __init__(self, memory: ValueMemory, dictionary: Dictionary | None = None, *, curious: bool = False) -> None:
+        """Plan with a memory and the configuration's sample values; ``curious`` gives optional arguments more often."""
         self.memory = memory
+        self.curious = curious
         self.dictionary = dictionary or {}
 
     def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> tuple[JsonObject, list[Seen]]:
@@ -73,6 +77,10 @@ class ArgumentPlanner:
         draft = Draft(state, rng, wishes)
         wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
         chosen = [slot for slot in tool.slots if slot.required or slot.name in wished or self._wants(slot, draft)]
+        if _CHANGES.match(tool.key.tool) and all(slot.required for slot in chosen):
+            # A change that changes nothing is no request that anyone makes.
+            rest = [slot for slot in tool.slots if not slot.required and not slot.internal and slot.kind in ("string", "boolean")]
+            chosen += [rng.choice(rest)] if rest else []
         out: JsonObject = {}
         # What converts to what follows from the value, so values come before units.
         for slot in sorted(chosen, key=lambda item: "unit" in item.words):
@@ -93,9 +101,7 @@ class ArgumentPlanner:
             return True
         if slot.kind in ("boolean", "array", "object"):
             return True
-        if slot.words & {"id"} or slot.name.lower() in ("reference", "number", "code"):
-            return self.best_flow(slot, state) >= STRONG
-        return True
+        return not slot.identifies or self.best_flow(slot, state) >= STRONG
 
     def _wants(self, slot: Slot, draft: Draft) -> bool:
         """Whether an optional argument is given: seldom, as people give few."""
@@ -105,7 +111,8 @@ class ArgumentPlanner:
         if slot.kind not in ("array", "object") and self.best_flow(slot, draft.state) >= 0.9:
             return draft.rng.random() < 0.4
         known = bool(slot.allowed or asked or self._dictionary(slot)) or slot.kind in ("integer", "number")
-        return known and draft.rng.random() < 0.15
+        share = 0.35 if self.memory.worked.get((slot.tool.key, slot.pointer)) or self.curious else 0.15
+        return (known or self.curious and slot.kind == "string" and not slot.identifies) and draft.rng.random() < share
 
     def _value(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
         if slot.kind == "object" and not slot.looks_sql:
@@ -144,7 +151,7 @@ class ArgumentPlanner:
             draft.fed_from.append(fed)
             return fed.value
         pools: list[Sequence[Any]] = [
-            self.memory.asked.get(place, ()),
+            draft.state.asked.get(place) or self.memory.asked.get(place, ()),
             slot.allowed,
             self._dictionary(slot),
         ]

@@ -8,7 +8,7 @@ from typing import Any
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot
-from firefly_agents.offline.words import unit_in
+from firefly_agents.offline.words import telling, unit_in
 from firefly_mcp.jsonio import text
 from firefly_mcp.types import ToolKey
 
@@ -21,6 +21,7 @@ _SHAPES = {
 _ANY_NUMBER = frozenset("value number x amount".split())
 _ANY_WORD = frozenset("word query text name term search keyword".split())
 _BARE = frozenset("id name key code number value type status title date".split())
+_KINDS = frozenset("id key code number".split())
 _DERIVED = re.compile(r"(?i)\b(?:count|index|position|version|page|limit|timestamp|created|updated|total_count|calls?)\b")
 
 
@@ -53,32 +54,42 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
 
 
 def _by_name(seen: Seen, slot: Slot) -> float:
-    wanted, own, context = slot.words, seen.words, seen.context
+    wanted, own = slot.words, seen.words
     if not wanted:
         return 0.0
     if isinstance(seen.value, int | float):
         return _number_by_name(seen, slot)
+    holder = seen.holder
     if seen.name == slot.name:
-        return 0.6 if seen.name in _BARE and not (context - own) & telling_context(slot) else 0.97
-    entity = wanted - {"id", "name", "key", "code", "number"}
-    kind = wanted & {"id", "key", "code", "number"}
-    if own and entity and (entity & (own | context)) and (not kind or kind & own or _looks_id(seen)):
-        return 0.9 if entity <= (own | context) else 0.55
-    if kind == {"id"} and not entity and "id" in own:
+        if own - _BARE:
+            return 0.97
+        return 0.9 if holder & telling_context(slot) else 0.6 if not holder else 0.0
+    kinds = wanted & _KINDS
+    entity = wanted - _KINDS
+    own_entity = own - _KINDS
+    if entity and (kinds & own or not own & _KINDS) and (own_entity or own):
+        # ``customer_id`` takes ``id`` of a customer, ``customer`` itself, and never ``payment_id`` that a customer holds.
+        about = own_entity or holder or telling_words_of_tool(seen)
+        if entity & about and (not kinds or _looks_id(seen)):
+            return 0.9 if entity <= about else 0.55
+    if kinds == {"id"} and not entity and "id" in own:
         return 0.55
-    if slot.name.lower() in _ANY_WORD and isinstance(seen.value, str):
-        if slot.words & {"word", "term", "keyword"}:
+    if slot.name.lower() in _ANY_WORD:
+        if wanted & {"word", "term", "keyword"}:
             return 0.65 if re.fullmatch(r"[a-z]{3,15}", seen.value) and seen.tool.server == slot.tool.key.server else 0.0
-        if seen.words & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
+        if own & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
             return 0.5
-    if own & wanted - _BARE:
-        return 0.5
-    return 0.0
+    return 0.5 if own & wanted - _BARE else 0.0
+
+
+def telling_words_of_tool(seen: Seen) -> frozenset[str]:
+    """The telling words of the tool that returned a value."""
+    return telling(seen.tool.tool)
 
 
 def telling_context(slot: Slot) -> frozenset[str]:
-    """The words of the slot's tool and server beside its own name."""
-    return frozenset(slot.tool.key.tool.lower().replace("-", "_").split("_")) | slot.about
+    """The words of the slot's tool beside its own name."""
+    return telling(slot.tool.key.tool) | slot.words
 
 
 def _number_by_name(seen: Seen, slot: Slot) -> float:

@@ -33,6 +33,30 @@ def scalars(arguments: JsonObject) -> list[tuple[str, Any]]:
     return found
 
 
+def asked_for(error: str, given: list[tuple[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The values that an error message says would have been accepted, by the argument that it blames."""
+    values = hints.wanted(error[:2000])
+    if not values or not given:
+        return {}
+    names = [pointer.rsplit("/", 1)[-1] for pointer, _ in given]
+    blamed = hints.complained_about(error, names)
+    quoted = [name for (_, value), name in zip(given, names, strict=True) if isinstance(value, str) and repr(value) in error]
+    found = {}
+    for (pointer, _), name in zip(given, names, strict=True):
+        if name in quoted or (not quoted and (name in blamed or len(given) == 1)):
+            found[pointer] = values
+    return found
+
+
+def blamed(error: str, given: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The arguments that an error is about: those whose value it quotes, else those that it names, else a lone one."""
+    quoted = [(pointer, value) for pointer, value in given if len(str(value)) > 1 and str(value) in error]
+    if quoted or len(given) == 1:
+        return quoted or given
+    named = hints.complained_about(error, [pointer.rsplit("/", 1)[-1] for pointer, _ in given])
+    return [(pointer, value) for pointer, value in given if pointer.rsplit("/", 1)[-1] in named]
+
+
 class ValueMemory:
     """Counts over all episodes so far."""
 
@@ -100,9 +124,10 @@ class ValueMemory:
         given = scalars(arguments)
         self.tried[tool] += 1
         if not good:
-            for pointer, value in given:
+            for pointer, value in blamed(error, given):
                 self.failed[tool, pointer][text(value)] += 1
-            self.learn_error(tool, given, error)
+            for pointer, values in asked_for(error, given).items():
+                self.asked[tool, pointer] = values
             return []
         self.succeeded[tool] += 1
         full = not is_empty(view)
@@ -120,19 +145,6 @@ class ValueMemory:
                     if item.weight > 0:
                         self.fed[tool, pointer][item.tool, item.group] += 1
         return seen_in(view, tool, call, [value for _, value in given])
-
-    def learn_error(self, tool: ToolKey, given: list[tuple[str, Any]], error: str) -> None:
-        """Keep the values that an error message says would have been accepted."""
-        values = hints.wanted(error[:2000])
-        if not values or not given:
-            return
-        names = [pointer.rsplit("/", 1)[-1] for pointer, _ in given]
-        blamed = hints.complained_about(error, names)
-        quoted = [name for (_, value), name in zip(given, names, strict=True) if isinstance(value, str) and repr(value) in error]
-        for pointer, _ in given:
-            name = pointer.rsplit("/", 1)[-1]
-            if name in quoted or (not quoted and (name in blamed or len(given) == 1)):
-                self.asked[tool, pointer] = values
 
     def hopeless(self, tool: ToolKey) -> bool:
         """Whether a tool was tried often and never answered well."""

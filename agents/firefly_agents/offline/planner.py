@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from random import Random
 
 from firefly_agents.offline.arguments import STRONG, ArgumentPlanner, EpisodeState, Wish
-from firefly_agents.offline.memory import scalars
+from firefly_agents.offline.memory import asked_for, blamed, scalars
 from firefly_agents.offline.seen import is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
-from firefly_mcp.jsonio import JsonObject, text
+from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.state.verbs import VerbClass, verb_class
 from firefly_mcp.types import Tool, ToolKey
 
@@ -110,10 +110,10 @@ class EpisodePlanner:
         view, failed = output_view(output)
         given = scalars(pending.arguments)
         if failed or is_empty(view):
-            for pointer, value in given:
+            for pointer, value in blamed(view.value if isinstance(view.value, str) else error_of(view.value), given) if failed else given:
                 self.state.bad.add((key, pointer, text(value)))
             if failed:
-                self.planner.memory.learn_error(key, given, output)
+                self.state.asked.update({(key, pointer): values for pointer, values in asked_for(output, given).items()})
                 if pending.attempt < self.retries:
                     self._again = pending
                 return
@@ -177,6 +177,15 @@ class EpisodePlanner:
         if self.cover:
             score += 0.4 - 0.3 * called
         return score + 0.12 * self.rng.random()
+
+
+def error_of(value: JSON) -> str:
+    """The message in an error that was told as data, without the echo of the request that may stand beside it."""
+    if isinstance(value, dict):
+        for key in ("error", "message", "detail", "reason", "parsed_content"):
+            if isinstance(value.get(key), str | dict):
+                return error_of(value[key])
+    return value if isinstance(value, str) else text(value)
 
 
 def is_write(tool: ToolInfo) -> bool:

@@ -18,6 +18,7 @@ from firefly_mcp.types import ToolKey
 
 _INDEX = re.compile(r"\[\d+\]")
 _SPAN = re.compile(r"\b(?:[A-Z]{2,6}-\d{2,}|[A-Za-z]+_[A-Za-z0-9]{4,}|\d{4}-\d{2}-\d{2}|-?\d[\d,]*\.\d+|\d{4,})\b")
+_PLAIN_HOLDERS = frozenset("data result item content parsed record row entry value list response payload output object field".split())
 _MAX_LEAVES = 400
 
 
@@ -47,6 +48,12 @@ class Seen:
     def words(self) -> frozenset[str]:
         """The telling words of its own name."""
         return telling(self.name)
+
+    @property
+    def holder(self) -> frozenset[str]:
+        """The telling words of the object or list that holds it, those left out that every server uses (``data``, ``items``)."""
+        keys = [key for key in re.split(r"[.\[\]*$']+", self.parent) if key and not key.isdigit()]
+        return telling(keys[-1]) - _PLAIN_HOLDERS if keys else frozenset()
 
     @property
     def context(self) -> frozenset[str]:
@@ -96,7 +103,7 @@ def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) ->
         found = []
     else:
         found = [
-            (leaf.value, leaf.name, _INDEX.sub("[*]", leaf.path), leaf.path.rpartition(".")[0])
+            (leaf.value, leaf.name, _INDEX.sub("[*]", leaf.path), _holder(leaf.path))
             for leaf in leaves(view.value, limit=_MAX_LEAVES)
             if leaf.value is not None and not isinstance(leaf.value, bool) and not (isinstance(leaf.value, str) and len(leaf.value) > 200)
         ]
@@ -105,6 +112,11 @@ def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) ->
         if repr(value) not in own:
             kept.setdefault((repr(value), group), Seen(value, name, group, parent, tool, call, informative(value)))
     return list(kept.values())
+
+
+def _holder(path: str) -> str:
+    """The path of what holds a leaf: ``$.items[0]`` for ``$.items[0].id`` and for ``$.items[0].tags[1]`` alike."""
+    return re.sub(r"(?:\[\d+\])*\Z", "", path).rpartition(".")[0]
 
 
 def is_empty(view: View) -> bool:

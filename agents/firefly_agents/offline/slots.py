@@ -33,7 +33,6 @@ class ToolInfo:
         return tuple(
             Slot(self, f"/{_escape(name)}", name, schema, name in needed)
             for name, schema in properties(self.schema).items()
-            # A required argument without any schema is a framework's slip (``**kw``); null satisfies it.
         )
 
     def needed(self) -> tuple[Slot, ...]:
@@ -85,6 +84,11 @@ class Slot:
     def about(self) -> frozenset[str]:
         """The telling words of its name and description."""
         return self.words | telling(self.description[:200])
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it names one thing that exists already, so that inventing a value is pointless."""
+        return bool(re.search(r"(?i)(?:^|_)(?:id|ids|uuid)$|[a-z]I[dD]s?$", self.name))
 
     @property
     def internal(self) -> bool:
@@ -139,7 +143,10 @@ class Slot:
     def items(self) -> Slot:
         """The slot of an array's members."""
         schema = self.own.get("items")
-        return Slot(self.tool, f"{self.pointer}/0", self.name, schema if isinstance(schema, dict) else {}, True)
+        inner = schema if isinstance(schema, dict) else {}
+        if self.description and not inner.get("description"):
+            inner = {**inner, "description": self.description}
+        return Slot(self.tool, f"{self.pointer}/0", self.name, inner, True)
 
     def members(self) -> Iterator[Slot]:
         """The slots of an object's properties; fields that only prose names are strings."""

@@ -156,6 +156,8 @@ def by_meaning(name: str, description: str, kind: str, rng: Random) -> Any | Non
     Returns:
         None where no meaning is recognised.
     """
+    if kind == "string" and re.search(r"(?i)(?:^|_)id$|[a-z]I[dD]$", name):
+        return None
     table = _TEXT if kind == "string" else _NUMBERS
     for asked in (name, description):
         if asked is description and kind == "string" and re.search(r"\bIATA\b|airport code", description):

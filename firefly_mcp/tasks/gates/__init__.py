@@ -2,14 +2,14 @@
 
 from firefly_mcp.tasks.gates.bindings import binding_gate, determinacy_gate, evidence_gate
 from firefly_mcp.tasks.gates.necessity import necessity_gate
-from firefly_mcp.tasks.gates.observed import Observed, PlanBroken, observe
+from firefly_mcp.tasks.gates.observed import Observed, PlanBrokenError, observe
 from firefly_mcp.tasks.gates.repeats import Repeats
 from firefly_mcp.tasks.gates.stability import stability_gate
 from firefly_mcp.tasks.gates.wording import completeness_gate, leakage_gate
 
 __all__ = [
     "Observed",
-    "PlanBroken",
+    "PlanBrokenError",
     "Repeats",
     "binding_gate",
     "completeness_gate",

@@ -1,0 +1,71 @@
+"""Synthesis and proof: from everything recorded to the tasks that every gate admits.
+
+Without a model, requests are written by the grammar of :mod:`firefly_mcp.tasks.request`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.compose import compose
+from firefly_mcp.tasks.draft import Setting, draft, names_of
+from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
+from firefly_mcp.types import SessionKind
+from firefly_proxies.verify import execution_gate
+
+SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
+"""Kinds of session from which plans are composed; confirming and probing sessions only prove them."""
+
+
+@dataclass
+class Synthesis:
+    """What came of it, and how the executed calls were matched."""
+
+    ledger: Ledger
+    replay: Counter[str] = field(default_factory=Counter)
+
+
+def candidates(recording: Recording) -> list[Task]:
+    """Every task that can be drafted from the recording, in the order of its sessions, each once."""
+    replay = strict_replay(recording)
+    tools = replay.index.tools
+    setting = Setting(recording.id, tools, names_of(tools))
+    found: dict[str, Task] = {}
+    for session in queries.sessions(recording, evidence_only=True):
+        if session.kind not in SOURCES:
+            continue
+        calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
+        for candidate in compose(calls, replay.index.relation):
+            task = draft(candidate, setting)
+            if task is not None:
+                found.setdefault(task.id, task)
+    return list(found.values())
+
+
+async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
+    """Ask every gate of every task: the pure ones, execution by a real client, then those over the whole set."""
+    replay = strict_replay(recording)
+    judged = []
+    for task in tasks:
+        judged.append(judge(task, replay))
+    passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
+    executed, kinds = await execution_gate(passed, recording, progress=progress) if passed else ([], Counter())
+    ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])
+    ledger.rejected = [
+        *(task for task in judged if not task.verdicts[-1].passed),
+        *(task for task in executed if not task.verdicts[-1].passed),
+        *ledger.rejected,
+    ]
+    return Synthesis(ledger, kinds)
+
+
+async def synthesize(recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
+    """Draft, prove and store; the recording keeps rejected candidates with the gate that rejected them."""
+    synthesis = await prove(candidates(recording), recording, progress=progress)
+    store_tasks(recording, synthesis.ledger)
+    return synthesis

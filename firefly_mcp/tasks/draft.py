@@ -1,0 +1,158 @@
+"""Turn a candidate plan into a drafted task: nodes and bindings, answer fields with evidence, and the request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from firefly_mcp.canonical import hash_json
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.observe import informative, leaves, pointer_steps
+from firefly_mcp.observe.leaves import Step
+from firefly_mcp.servers.names import ExposedNames
+from firefly_mcp.tasks.compose import Candidate, answer_fields
+from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task_id
+from firefly_mcp.tasks.request import select_label, write_request
+from firefly_mcp.types import Call, Tool, ToolKey
+
+ANSWER_AT_LEAST = 0.25
+MAX_FIELDS = 3
+OFFERED = 10
+TEST_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What drafting needs to know of the recording."""
+
+    recording_id: str
+    tools: Mapping[ToolKey, Tool]
+    names: ExposedNames
+
+
+def draft(candidate: Candidate, setting: Setting) -> Task | None:
+    """The task of a candidate, or None when its outcome has nothing worth asking for."""
+    ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
+    plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
+    known = [leaf.value for call in candidate.calls for leaf in leaves(call.arguments)]
+    fields = _chosen(answer_fields(candidate.outcome, known, ANSWER_AT_LEAST), hash_json([n.arguments for n in plan]))
+    if not fields:
+        return None
+    answer: JsonObject = {}
+    evidence: dict[str, Proof] = {}
+    labels: dict[str, str] = {}
+    for name, (label, value, selection) in _named(fields).items():
+        answer[name], labels[name] = value, label
+        evidence[name] = Proof(node=plan[-1].id, select=selection)
+    request = write_request(plan, evidence, setting.tools, labels)
+    identity = task_id(request, plan, evidence)
+    servers = sorted({node.server for node in plan})
+    return Task(
+        id=identity,
+        request=request[0].upper() + request[1:],
+        answer=answer,
+        answer_schema=_schema(answer, labels),
+        plan=plan,
+        evidence=evidence,
+        tools=_offered(plan, setting, identity),
+        difficulty={2: "easy", 3: "medium"}.get(len(plan), "hard"),
+        servers=servers,
+        split=_split(plan),
+        now=datetime.fromtimestamp(candidate.outcome.started_at, UTC).strftime("%Y-%m-%d"),
+        recording=Source(id=setting.recording_id, digest=""),
+    )
+
+
+def _node(call: Call, candidate: Candidate, ids: Mapping[int, str], setting: Setting) -> PlanNode:
+    bindings = [
+        Binding(argument=bound.pointer, source=ids[bound.source], select=bound.select) for bound in candidate.bounds[call.id]
+    ]
+    arguments = _blanked(call.arguments, [pointer_steps(binding.argument) for binding in bindings])
+    return PlanNode(
+        id=ids[call.id],
+        server=call.server,
+        tool=str(call.tool),
+        exposed_name=setting.names.exposed(call.key),
+        arguments=arguments,
+        bindings=bindings,
+    )
+
+
+def _blanked(value: Any, places: Sequence[tuple[str, ...]]) -> Any:
+    """The arguments with null where a binding will put its value."""
+    if () in places:
+        return None
+    if isinstance(value, dict):
+        return {key: _blanked(item, [p[1:] for p in places if p and p[0] == key]) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_blanked(item, [p[1:] for p in places if p and p[0] == str(at)]) for at, item in enumerate(value)]
+    return value
+
+
+Field = tuple[str, tuple[Step, ...], Any, JsonObject]
+
+
+def _chosen(fields: Sequence[Field], seed: str) -> list[Field]:
+    """One to three fields: the most telling, at most one of each name, and plain paths before chosen items."""
+    ranked = sorted(fields, key=lambda field: ("take" in field[3], -round(informative(field[2]), 1), len(field[1]), field[0]))
+    wanted = 1 + int(hashlib.blake2b(seed.encode(), digest_size=2).hexdigest(), 16) % MAX_FIELDS
+    chosen: list[Field] = []
+    for field in ranked:
+        label = select_label(field[3])
+        # Items are chosen one at a time: two conditions in one request read badly.
+        if any(select_label(other[3]) == label or ("take" in field[3] and "take" in other[3]) for other in chosen):
+            continue
+        chosen.append(field)
+        if len(chosen) == wanted:
+            break
+    return sorted(chosen, key=fields.index)
+
+
+def _named(fields: Sequence[Field]) -> dict[str, tuple[str, Any, JsonObject]]:
+    named = {}
+    for _, _, value, selection in fields:
+        label = select_label(selection)
+        named[label.lower().replace(" ", "_").replace("-", "_")] = (label, value, selection)
+    return named
+
+
+def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
+    def of(name: str, value: Any) -> JsonObject:
+        kind = "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"
+        return {"type": kind, "description": f"the {labels[name]}"}
+
+    return {
+        "type": "object",
+        "properties": {name: of(name, value) for name, value in answer.items()},
+        "required": list(answer),
+        "additionalProperties": False,
+    }
+
+
+def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[str]:
+    """The plan's tools and distractors, those of the plan's servers first; in an order that tells nothing."""
+
+    def shuffled(key: ToolKey) -> str:
+        return hashlib.blake2b(f"{seed}{key}".encode(), digest_size=8).hexdigest()
+
+    used = {node.key for node in plan}
+    servers = {node.server for node in plan}
+    others = sorted(
+        (key for key in setting.tools if key not in used), key=lambda key: (key.server not in servers, shuffled(key))
+    )
+    offered = [*used, *others[: max(0, OFFERED - len(used))]]
+    return [setting.names.exposed(key) for key in sorted(offered, key=shuffled)]
+
+
+def _split(plan: Sequence[PlanNode]) -> str:
+    """By sub-DAG: all tasks over the same tools, joined in the same way, fall on one side."""
+    shape = hash_json([[n.server, n.tool, [[b.argument, b.source] for b in n.bindings]] for n in plan])
+    return "test" if int(shape.split(":")[1][:8], 16) / 0xFFFFFFFF < TEST_SHARE else "train"
+
+
+def names_of(tools: Mapping[ToolKey, Tool]) -> ExposedNames:
+    """How replay of the whole recording exposes its tools."""
+    return ExposedNames(tools, single=len({key.server for key in tools}) == 1)

@@ -1,0 +1,178 @@
+"""What one client session writes into the recording. Nothing gets past here unredacted."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from firefly_mcp.errors import StoreError
+from firefly_mcp.jsonio import JSON, JsonObject
+from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_proxies.upstream_stdio import say
+
+
+class Redacts(Protocol):
+    """What a redactor can do; :class:`firefly_mcp.redact.Redactor` is one."""
+
+    def params(self, params: JsonObject | None) -> JsonObject | None:
+        """The params of a request without credentials."""
+
+    def result(self, result: JSON) -> JSON:
+        """Any JSON without credentials."""
+
+
+class Ledger:
+    """One session of the recording, begun with the first thing that is written.
+
+    With ``on_store_error="fail"`` a failure to write is raised, and the caller must not pass on what was not recorded. With
+    ``"pass"`` it is told once on standard error, and the proxy goes on.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        redactor: Redacts,
+        *,
+        kind: str,
+        key: str | None,
+        transport: str,
+        labels: Mapping[str, Any],
+        config: JsonObject,
+        origins: Mapping[str, str],
+        on_store_error: str,
+        note: Callable[[str], None] = say,
+    ) -> None:
+        """Prepare; nothing is written yet."""
+        self.recording = recording
+        self._redactor = redactor
+        self._kind = kind
+        self._key = key
+        self._transport = transport
+        self._labels = dict(labels)
+        self._config = config
+        self._origins = origins
+        self._pass = on_store_error == "pass"
+        self._note = note
+        self._noted = False
+        self._writer: SessionWriter | None = None
+        self._client: tuple[JsonObject, str] = ({}, "")
+        self._started: dict[int, float] = {}
+
+    @property
+    def session_id(self) -> int | None:
+        """The session's id in the recording, once it has begun."""
+        return None if self._writer is None else self._writer.id
+
+    def introduce(self, client_info: JsonObject, protocol_version: str) -> None:
+        """Note what the client says of itself."""
+        described = (self._redactor.result(client_info), protocol_version)
+        if described == self._client:
+            return
+        self._client = described
+        if self._writer is not None:
+            with self._trouble():
+                self._writer.describe(client_info=described[0], protocol_version=protocol_version)
+
+    def connected(self, server: str, answer: JsonObject, protocol_version: str) -> None:
+        """Note what a server says of itself in its answer to ``initialize`` or ``server/discover``."""
+        with self._trouble():
+            self._begun().connect(
+                server,
+                self._redactor.result(answer),
+                protocol_version=protocol_version,
+                origin=self._origins.get(server, "unknown"),
+            )
+
+    def tools(self, server: str, definitions: Iterable[JsonObject], protocol_version: str) -> None:
+        """Keep the definitions of a server's tools."""
+        kept = [tool for tool in definitions if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+        with self._trouble():
+            self.recording.snapshot_tools(server, self._redactor.result(kept), protocol_version=protocol_version)
+
+    def begin(self, server: str, method: str, params: JsonObject | None) -> int | None:
+        """Commit a request. Returns its call id, or None when the recording failed and that is to be passed over."""
+        with self._trouble():
+            call = self._begun().begin_call(server, method, self._redactor.params(params))
+            self._started[call] = time.monotonic()
+            return call
+        return None
+
+    def end(self, call: int | None, answer: JsonObject) -> None:
+        """Commit an answer."""
+        if call is None or self._writer is None:
+            return
+        duration = (time.monotonic() - self._started.pop(call)) * 1000
+        with self._trouble():
+            if "error" in answer:
+                self._writer.end_call(call, error=self._redactor.result(answer["error"]), duration_ms=duration)
+            else:
+                self._writer.end_call(call, result=self._redactor.result(answer["result"]), duration_ms=duration)
+
+    def cancel(self, call: int | None) -> None:
+        """Mark a call as cancelled by its client."""
+        if call is None or self._writer is None:
+            return
+        self._started.pop(call, None)
+        with contextlib.suppress(StoreError):
+            self._writer.cancel_call(call)
+
+    def abandon(self, call: int | None) -> None:
+        """Leave a call as interrupted."""
+        if call is not None and self._writer is not None:
+            self._started.pop(call, None)
+            self._writer.abandon_call(call)
+
+    def event(self, call: int | None, direction: str, message: JsonObject) -> None:
+        """Keep a message that belongs to a call, or to the session. A failure is told and passed over."""
+        started = None if call is None else self._started.get(call)
+        offset = 0.0 if started is None else (time.monotonic() - started) * 1000
+        try:
+            self._begun().event(call, direction, self._redactor.result(message), offset_ms=offset)
+        except StoreError as trouble:
+            self._tell(trouble)
+
+    def close(self) -> None:
+        """End the session."""
+        if self._writer is not None:
+            with contextlib.suppress(StoreError):
+                self._writer.end()
+
+    def _begun(self) -> SessionWriter:
+        if self._writer is None:
+            info, version = self._client
+            self._writer = self.recording.begin_session(
+                self._kind,
+                key=self._free_key(),
+                transport=self._transport,
+                client_info=info,
+                protocol_version=version,
+                labels=self._labels,
+                config=self._config,
+            )
+        return self._writer
+
+    def _free_key(self) -> str | None:
+        """The wanted key, numbered if a session of the recording already has it."""
+        if self._key is None:
+            return None
+        key, number = self._key, 1
+        while self.recording.db.execute("SELECT 1 FROM session WHERE key = ?", (key,)).fetchall():
+            number += 1
+            key = f"{self._key}#{number}"
+        return key
+
+    @contextlib.contextmanager
+    def _trouble(self) -> Any:
+        try:
+            yield
+        except StoreError as trouble:
+            if not self._pass:
+                raise
+            self._tell(trouble)
+
+    def _tell(self, trouble: StoreError) -> None:
+        if not self._noted:
+            self._noted = True
+            self._note(f"not recorded: {trouble}")
