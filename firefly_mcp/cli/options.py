@@ -22,3 +22,13 @@ store_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
+
+tasks_option = click.option(
+    "--tasks",
+    "tasks_file",
+    type=click.Path(path_type=Path),
+    default="tasks.jsonl",
+    show_default=True,
+    metavar="FILE",
+    help="The tasks, one JSON object a line.",
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from firefly_mcp.types import Call, Tool, ToolKey
 
 _SHUFFLES = 3
 _MAX_PER_VALUE = 1.0
+_DATA_STEP = re.compile(r"\[\d+\]|\.\w*\d{3}\w*|\['[^'\]]*\d{3}[^'\]]*'\]")
 
 
 @dataclass
@@ -117,8 +119,5 @@ def _shuffle(calls: Sequence[Call], rng: random.Random) -> list[Call]:
 
 
 def _pattern(path: str) -> str:
-    out: list[str] = []
-    for part in path.split("["):
-        index, closed, rest = part.partition("]")
-        out.append(f"*{closed}{rest}" if closed and index.isdigit() else part)
-    return "[".join(out)
+    """The path with any index, and any key that is data, as ``[*]``."""
+    return _DATA_STEP.sub("[*]", path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from firefly_mcp.types import Call, Tool, ToolKey
 _MAX_FIELDS = 120
 _MAX_CALLS = 200
 _MAX_DEPTH = 6
+_TOOLS_OF_A_CONSTANT = 3
+Constant = tuple[str, str, str | int | float | bool]
+"""A server, a field's name and the one value that it has in the answers of several tools."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +48,29 @@ class Input:
     required: bool
 
 
-def outputs_of(index: int, tool: Tool, fields: Sequence[Field]) -> list[Output]:
+def outputs_of(index: int, tool: Tool, fields: Sequence[Field], constants: Collection[Constant] = ()) -> list[Output]:
     """The output fields of a tool, declared and inferred. Echoes of its own arguments reveal nothing and are left out.
 
     Args:
         index: the tool's number in the build.
         tool: the tool.
         fields: inferred from its recorded results; empty when it was never called.
+        constants: what its server says in every answer.
     """
     known = {field.path: field for field in fields}
     own_arguments = set(properties(tool.input_schema))
     found: list[Output] = []
     for field in [*fields, *(one for one in declared_fields(tool.output_schema) if one.path not in known)]:
         echo = field.echo or (not field.seen and field.name in own_arguments)
-        if echo or len(field.name) < 2 or field.types == ("boolean",) or len(found) >= _MAX_FIELDS:
+        if (
+            echo
+            or (field.seen and not field.types)
+            or len(field.name) < 2
+            or field.types == ("boolean",)
+            or len(found) >= _MAX_FIELDS
+        ):
             continue
-        constant = field.seen >= 4 and field.distinct <= 1
+        constant = field.distinct == 1 and (field.seen >= 4 or (tool.server, field.name, field.examples[0]) in constants)
         kind = field.types[0] if len(field.types) == 1 else "number" if field.types == ("integer", "number") else ""
         words = _with_owner(field.name, field.parent, tool.name)
         found.append(Output(index, field.path, words, kind, field.format, field.description, 0.3 if constant else 1.0))
@@ -157,7 +168,13 @@ def _format_of(words: tuple[str, ...], description: str) -> str:
     return ""
 
 
-def iter_ports(tools: Sequence[Tool], fields: dict[ToolKey, list[Field]]) -> Iterator[tuple[list[Output], list[Input]]]:
+def iter_ports(tools: Sequence[Tool], fields: Mapping[ToolKey, list[Field]]) -> Iterator[tuple[list[Output], list[Input]]]:
     """The outputs and inputs of every tool, in order."""
+    told_by: Counter[Constant] = Counter()
+    for key, found in fields.items():
+        told_by.update(
+            {(key.server, field.name, field.examples[0]) for field in found if field.distinct == 1 and field.examples}
+        )
+    constants = {constant for constant, count in told_by.items() if count >= _TOOLS_OF_A_CONSTANT}
     for index, tool in enumerate(tools):
-        yield outputs_of(index, tool, fields.get(tool.key, [])), inputs_of(index, tool)
+        yield outputs_of(index, tool, fields.get(tool.key, []), constants), inputs_of(index, tool)

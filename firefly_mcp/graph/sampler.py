@@ -105,11 +105,14 @@ class _Sampler:
         others = [name for name in ("chain", "fan_out", "fan_in", "diamond") if name != wanted and self.mix.shapes.get(name)]
         self.rng.shuffle(others)
         again: SubDag | None = None
-        # First as wanted, then over any servers, then another shape; a repeated sub-DAG only when nothing new is found.
-        for shape, over in [(wanted, across), (wanted, not across), *((name, across) for name in others), ("single", False)]:
+        # First as wanted, then over other servers, then in whatever shape its needs give it, then another shape; a sub-DAG
+        # that was drawn before only when nothing new is found.
+        tries = [(wanted, across, True), (wanted, not across, True), (wanted, across, False), (wanted, not across, False)]
+        tries += [(name, across, True) for name in others]
+        for shape, over, exact in [*tries, ("single", False, True)]:
             for start in self._starts(shape):
                 dag = self._grown(shape, start, over)
-                if dag is None:
+                if dag is None or (exact and dag.shape != shape):
                     continue
                 if self._signature(dag) not in self.drawn:
                     return dag

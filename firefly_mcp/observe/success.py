@@ -12,6 +12,7 @@ from firefly_mcp.types import Call, CallStatus
 _BAD_STATUS = frozenset({"failed", "failure", "fail", "invalid_request", "not_found", "unauthorized", "forbidden"})
 _ERROR_KEYS = frozenset({"error", "errors", "message", "detail", "details", "code", "status", "success", "hint", "type", "ok"})
 _LEAD = re.compile(r"\A[\s*_#>`~\-–—\[\]()!\"']*(?:[\u274c\u26a0\u2757\u26d4\U0001F6AB\U0001F534]\ufe0f?[\s*_#]*)?", re.UNICODE)
+_CODE_WORD = re.compile(r"\A\s*\[[A-Z]+(?:_[A-Z]+)+\]")  # [INPUT_FIXABLE] Unknown airport …
 _CROSS = re.compile(r"\A[\s*_#>`]*[\u274c\u26d4\U0001F6AB]")
 _OPENING = re.compile(
     r"""(?ix)
@@ -92,7 +93,7 @@ def text_tells_error(text: str) -> bool:
     head = text.strip()[:400]
     if not head:
         return False
-    if _CROSS.match(head):
+    if _CROSS.match(head) or _CODE_WORD.match(head):
         return True
     if _OPENING.match(_LEAD.sub("", head, count=1)):
         return True

@@ -40,7 +40,7 @@ def render_report(
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     admitted = _count(report, "admitted")
     when = (at or datetime.now(UTC)).strftime("%d %B %Y, %H:%M UTC")
-    took = duration(float(report.get("seconds") or 0))
+    took = duration(float(report.get("seconds") or 0)).replace(" ", "\u00a0")
     names = sorted({str(name) for task in tasks for name in task.get("servers", ())})
     return Template(_HERE.joinpath("report.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"Firefly: {admitted} proven tasks"),
@@ -68,10 +68,10 @@ def duration(seconds: float) -> str:
 
 
 def _lead(report: JsonObject, with_tasks: int, took: str) -> str:
+    if not _count(report, "candidates"):
+        return f"There was no candidate for the gates to judge. The run took {took}."
     if not _count(report, "admitted"):
-        return (
-            f"The gates rejected all {_count(report, 'candidates'):,} candidates. The table below says which gate and how many."
-        )
+        return f"The gates rejected all {_count(report, 'candidates'):,} candidates. Below is which gate rejected how many."
     return (
         f"Each plan was executed against the recording and gave its label again. The tasks use {with_tasks} "
         f"{'server' if with_tasks == 1 else 'servers'}; the run took {took}."

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firefly_mcp.errors import ServerError
+from firefly_mcp.servers.config import ServerSpec
 
 _PLAIN = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "TERM", "SYSTEMROOT", "PATHEXT")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -147,6 +148,21 @@ def _caches(parent: Mapping[str, str]) -> dict[str, str]:
 def find_command(command: str, path: str | None) -> str | None:
     """The program that ``command`` stands for, or None."""
     return shutil.which(command, path=path)
+
+
+def check_command(spec: ServerSpec) -> None:
+    """Say early that a server cannot be started.
+
+    Raises:
+        ServerError: its command, or its working folder, is not there.
+    """
+    if (
+        spec.command is not None
+        and find_command(spec.command, {**environment({}, sandbox=None), **spec.env}.get("PATH")) is None
+    ):
+        raise ServerError(f"server {spec.name!r} cannot be started: command not found: {spec.command}")
+    if spec.cwd is not None and not Path(spec.cwd).is_dir():
+        raise ServerError(f"server {spec.name!r} cannot be started: no such folder: {spec.cwd}")
 
 
 @functools.cache

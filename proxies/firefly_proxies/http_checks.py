@@ -54,6 +54,11 @@ class Access:
         self._bearer = None if token is None else f"Bearer {token}".encode()
         self._good_hosts: set[bytes] = set()
 
+    @property
+    def takes_authorization(self) -> bool:
+        """Whether the ``Authorization`` header is for this endpoint, and must go no further."""
+        return self._bearer is not None
+
     def refusal(self, headers: Headers) -> Refusal | None:
         """Why the request is refused, or None."""
         host = headers.get(b"host", b"")

@@ -156,7 +156,7 @@ class HttpFront:
 
     async def _initialize(self, scope: Scope, headers: Headers, message: JsonObject, receive: Receive, send: Send) -> None:
         try:
-            session = await self.channels.begin_session(_opening(scope, headers, message, stateless=False), message)
+            session = await self.channels.begin_session(self._opening(scope, headers, message, stateless=False), message)
         except FireflyError as trouble:
             await send_json(send, 200, error(message["id"], INTERNAL_ERROR, str(trouble)), [])
             return
@@ -211,7 +211,7 @@ class HttpFront:
         if rejected is not None:
             await send_json(send, 400, rejected, [])
             return
-        opening = _opening(scope, headers, message, stateless=True)
+        opening = self._opening(scope, headers, message, stateless=True)
         mirrored = {name: value for name, value in opening.headers.items() if name.startswith("mcp-param-")}
         if mirrored:
             PARAM_HEADERS.set(mirrored)
@@ -234,6 +234,15 @@ class HttpFront:
             if not named:
                 await channel.close()
 
+    def _opening(self, scope: Scope, headers: Headers, message: JsonObject, *, stateless: bool) -> Opening:
+        raw_query = scope["query_string"]
+        query = dict(reversed(parse_qsl(raw_query.decode("latin-1")))) if raw_query else {}
+        name = session_named_in(message) or query.get("session") or None
+        passed = {key.decode("latin-1"): value.decode("latin-1") for key, value in headers.items()}
+        if self._access.takes_authorization:
+            passed.pop("authorization", None)
+        return Opening("http", stateless, query, passed, name)
+
 
 def _canceller(task: asyncio.Task[Any], exchange: Callable[[], Exchange]) -> Callable[[], None]:
     """In the stateless era, closing the connection is how a client cancels."""
@@ -243,13 +252,6 @@ def _canceller(task: asyncio.Task[Any], exchange: Callable[[], Exchange]) -> Cal
         task.cancel()
 
     return cancel
-
-
-def _opening(scope: Scope, headers: Headers, message: JsonObject, *, stateless: bool) -> Opening:
-    raw_query = scope["query_string"]
-    query = dict(reversed(parse_qsl(raw_query.decode("latin-1")))) if raw_query else {}
-    name = session_named_in(message) or query.get("session") or None
-    return Opening("http", stateless, query, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}, name)
 
 
 async def _answer(channel: Channel, message: JsonObject, exchange: Exchange, *, owner: str | None = None) -> JsonObject:

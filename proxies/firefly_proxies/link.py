@@ -96,7 +96,7 @@ class Link:
             raise
         except FireflyError as trouble:
             self._ledger.abandon(call)
-            return failure(request_id, trouble)
+            return self._failed(request_id, trouble)
         finally:
             self._calls.pop(request_id, None)
         if request_id in self._cancelled:
@@ -137,6 +137,11 @@ class Link:
         if self._upstream is not None:
             await self._upstream.close()
 
+    @property
+    def dead(self) -> bool:
+        """Whether the server could not be started or is gone."""
+        return self._failure is not None
+
     async def _started(self) -> Upstream:
         if self._upstream is not None:
             return self._upstream
@@ -166,8 +171,13 @@ class Link:
         except StoreError as trouble:
             return error(message["id"], INTERNAL_ERROR, f"firefly: the session cannot be recorded: {trouble}")
         except FireflyError as trouble:
-            return failure(message["id"], trouble)
+            return self._failed(message["id"], trouble)
         return answer
+
+    def _failed(self, request_id: RequestId, trouble: FireflyError) -> JsonObject:
+        if isinstance(trouble, ServerError) and self._upstream is not None and self._upstream.ended:
+            self._failure = trouble
+        return failure(request_id, trouble)
 
     def _learn(self, method: str, message: JsonObject, answer: JsonObject, result: JsonObject) -> None:
         if method == "initialize":

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 
@@ -19,6 +20,20 @@ from firefly_proxies.stdio_front import speak_stdio
 
 DRAIN_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
+
+
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run to the end on uvloop where it is installed, else on asyncio's own loop."""
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        runner.run(serving)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def serve_stdio(factory: ConversationFactory) -> None:

@@ -53,6 +53,10 @@ class Upstream(Protocol):
             ServerError: as :meth:`request`.
         """
 
+    @property
+    def ended(self) -> bool:
+        """Whether the session is over for good: a process that died does not come back."""
+
     async def close(self) -> None:
         """End the session and everything that was started for it."""
 

@@ -107,6 +107,11 @@ class HttpUpstream:
         if message.get("method") == "notifications/initialized" and self._stream is None:
             self._stream = asyncio.get_running_loop().create_task(self._listen())
 
+    @property
+    def ended(self) -> bool:
+        """Never for good: the next request may find the server again."""
+        return False
+
     async def close(self) -> None:
         """End the session at the server."""
         if self._stream is not None:

@@ -98,6 +98,11 @@ class StdioUpstream:
                 if not pending.future.done():
                     pending.future.set_result(error(wanted, REQUEST_CANCELLED, "Request cancelled"))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the child is gone or was given up."""
+        return self._failure is not None
+
     async def close(self) -> None:
         """End the child."""
         self._fail(ServerError(f"server {self._child.name!r} was stopped"))

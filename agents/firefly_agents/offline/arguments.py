@@ -8,7 +8,7 @@ that a person could have asked for.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -20,11 +20,13 @@ from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning, fallback
-from firefly_agents.offline.words import same_unit, sisters, unit_in
+from firefly_agents.offline.words import same_unit, sisters, unit_in, words
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.types import ToolKey
 
 _CHANGES = re.compile(r"(?i)(?:.*_)?(?:update|modify|edit|change|patch|set)(?:_|$|[A-Z])")
+_CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
+_WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
 STRONG = 0.5
 """A flow score from which a value is preferred over anything invented."""
 
@@ -49,7 +51,13 @@ class EpisodeState:
     said: set[str] = field(default_factory=set)
     bad: set[tuple[ToolKey, str, str]] = field(default_factory=set)
     asked: dict[tuple[ToolKey, str], tuple[str, ...]] = field(default_factory=dict)
+    given: dict[int, frozenset[str]] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
     tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
+
+
+class _NothingKnown(Exception):  # noqa: N818 - control flow inside this module
+    """A slot must name a thing that exists, and none is known."""
 
 
 @dataclass
@@ -61,6 +69,12 @@ class Draft:
     wishes: Sequence[Wish] = ()
     taken: list[Any] = field(default_factory=list)
     fed_from: list[Seen] = field(default_factory=list)
+    anchor: int | None = None
+    least: str = ""
+
+    def late_enough(self, slot: Slot, value: Any) -> bool:
+        """Whether a date is not before the start that was chosen for the same call."""
+        return not (self.least and slot.looks_like == "date" and isinstance(value, str)) or value > self.least
 
 
 class ArgumentPlanner:
@@ -72,8 +86,8 @@ class ArgumentPlanner:
         self.curious = curious
         self.dictionary = dictionary or {}
 
-    def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> tuple[JsonObject, list[Seen]]:
-        """Arguments for one call, and the values seen before that went into them."""
+    def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> JsonObject | None:
+        """Arguments for one call; None where one must name a thing that exists and nothing is known that does."""
         draft = Draft(state, rng, wishes)
         wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
         chosen = [slot for slot in tool.slots if slot.required or slot.name in wished or self._wants(slot, draft)]
@@ -81,11 +95,15 @@ class ArgumentPlanner:
             # A change that changes nothing is no request that anyone makes.
             rest = [slot for slot in tool.slots if not slot.required and not slot.internal and slot.kind in ("string", "boolean")]
             chosen += [rng.choice(rest)] if rest else []
+        draft.anchor = self._anchor(chosen, state)
         out: JsonObject = {}
         # What converts to what follows from the value, so values come before units.
-        for slot in sorted(chosen, key=lambda item: "unit" in item.words):
-            out[slot.name] = self._value(slot, draft, out)
-        return {slot.name: out[slot.name] for slot in chosen}, draft.fed_from
+        try:
+            for slot in sorted(chosen, key=lambda item: "unit" in item.words):
+                out[slot.name] = self._value(slot, draft, out)
+        except _NothingKnown:
+            return None
+        return {slot.name: out[slot.name] for slot in chosen}
 
     def best_flow(self, slot: Slot, state: EpisodeState) -> float:
         """How well the best value seen in this episode fits a slot."""
@@ -93,6 +111,20 @@ class ArgumentPlanner:
             inner = [slot.items()] if slot.kind == "array" else [member for member in slot.members() if member.required]
             return max((self.best_flow(item, state) for item in inner), default=0.0)
         return max((flow_score(seen, slot, self.memory) for seen in state.seen), default=0.0)
+
+    def _anchor(self, slots: Sequence[Slot], state: EpisodeState) -> int | None:
+        """The call whose result feeds the most of these slots, the latest of several; None where at most one is fed."""
+        feeds = Counter(
+            call
+            for slot in slots
+            for call in {seen.call for seen in state.seen if flow_score(seen, slot, self.memory) >= STRONG}
+        )
+        call, count = max(feeds.items(), key=lambda item: (item[1], item[0]), default=(None, 0))
+        return call if count > 1 else None
+
+    def _is_content(self, slot: Slot) -> bool:
+        """Whether a value is what a write writes, which people make up, rather than what it writes to."""
+        return bool(slot.words & _CONTENT) and not slot.identifies and bool(_WRITES.match(slot.tool.key.tool))
 
     def suppliable(self, slot: Slot, state: EpisodeState) -> bool:
         """Whether a sensible value is at hand without a guess."""
@@ -108,19 +140,22 @@ class ArgumentPlanner:
         if slot.internal:
             return False
         asked = self.memory.asked.get((slot.tool.key, slot.pointer))
-        if slot.kind not in ("array", "object") and self.best_flow(slot, draft.state) >= 0.9:
+        if slot.own.get("default") == "" and slot.looks_like:
+            return True  # a framework's way to say that it is needed
+        if slot.kind == "string" and self.best_flow(slot, draft.state) >= 0.9:
             return draft.rng.random() < 0.4
-        known = bool(slot.allowed or asked or self._dictionary(slot)) or slot.kind in ("integer", "number")
+        known = bool(slot.allowed or asked or self._dictionary(slot)) or "default" in slot.own and slot.kind in ("integer", "number")
+        meant = by_meaning(slot.name, "", slot.kind, Random(0)) is not None or bool(slot.given)
         share = 0.35 if self.memory.worked.get((slot.tool.key, slot.pointer)) or self.curious else 0.15
-        return (known or self.curious and slot.kind == "string" and not slot.identifies) and draft.rng.random() < share
+        return (known or (meant and self.curious)) and draft.rng.random() < share
 
     def _value(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
         if slot.kind == "object" and not slot.looks_sql:
             return {member.name: self._value(member, draft, {}) for member in slot.members() if member.required and not member.internal}
         if slot.kind == "array":
             return self._list(slot, draft)
-        if slot.kind == "any" and not slot.own:
-            return None
+        if slot.kind == "any" and not slot.own.keys() - {"title", "description"}:
+            return None  # an argument without any schema is a framework's slip (``**kw``)
         value = self._scalar(slot, draft, siblings)
         draft.taken.append(value)
         return value
@@ -146,7 +181,10 @@ class ArgumentPlanner:
         if slot.kind == "boolean":
             default = slot.own.get("default")
             return (not default) if isinstance(default, bool) and not slot.required else rng.random() < 0.5
-        fed = self._fed(slot, draft)
+        least = _earliest(slot, siblings)
+        if least:
+            draft.least = least
+        fed = None if self._is_content(slot) and rng.random() < 0.7 else self._fed(slot, draft)
         if fed is not None:
             draft.fed_from.append(fed)
             return fed.value
@@ -177,17 +215,29 @@ class ArgumentPlanner:
         """A value of an earlier result: of the wished source if it fits at all, else of the best one if it fits well."""
         scored: list[tuple[float, Seen]] = []
         wanted = [wish for wish in draft.wishes if wish.argument.strip("/").split("/")[0] == slot.pointer.split("/")[1]]
-        near = {seen.parent for seen in draft.fed_from}
+        anchor = draft.anchor
+        related = draft.state.given.get(anchor, frozenset()) if anchor is not None else frozenset()
+        inside = {text(seen.value) for seen in draft.state.seen if seen.call == anchor}
         for seen in draft.state.seen:
-            if seen.value in draft.taken or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad:
+            if seen.value in draft.taken or not draft.late_enough(slot, seen.value) or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad:
                 continue
             score = flow_score(seen, slot, self.memory)
             wish = next((wish for wish in wanted if wish.source == seen.tool), None)
             if wish is not None and type_fits(slot, seen.value) and seen.weight >= 0.2:
                 score = max(score, 0.6 if not wish.path else 0.0) + 0.3 if score or wish.path == seen.group else score
             if score >= STRONG:
-                fresh = 0.05 if text(seen.value) not in draft.state.said else 0.0
-                scored.append((score + fresh + (0.04 if seen.parent in near else 0.0) + 0.002 * seen.call, seen))
+                key = text(seen.value)
+                if draft.state.written:
+                    # What was just changed is what one looks at next.
+                    score += 0.08 if key in draft.state.written else 0.0
+                elif key not in draft.state.said:
+                    score += 0.05
+                # The values of one call belong together: of one invoice, its own number, supplier and total.
+                if seen.call == anchor or key in related:
+                    score += 0.06
+                elif inside & draft.state.given.get(seen.call, frozenset()):
+                    score += 0.05
+                scored.append((score + 0.002 * seen.call, seen))
         if not scored or (not wanted and draft.rng.random() < 0.06):
             return None
         top = max(score for score, _ in scored)
@@ -196,7 +246,7 @@ class ArgumentPlanner:
 
     def _unit(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any | None:
         """A unit that fits the value: the one its field named, and for the target one that it converts to."""
-        target = bool(slot.words & {"to", "target", "output", "destination"})
+        target = bool(set(words(slot.name)) & {"to", "target", "output", "destination"})
         fed = next((seen for seen in reversed(draft.fed_from) if isinstance(seen.value, int | float)), None)
         source = next((str(value) for name, value in siblings.items() if "unit" in name and isinstance(value, str)), None)
         allowed = [str(item) for item in slot.allowed]
@@ -245,24 +295,47 @@ class ArgumentPlanner:
 
     def _invented(self, slot: Slot, draft: Draft) -> Any:
         low, high = slot.own.get("minimum", slot.own.get("exclusiveMinimum")), slot.own.get("maximum")
+        default = slot.own.get("default")
+        if isinstance(default, int | float) and not isinstance(default, bool) and default > 0 and slot.kind in ("integer", "number"):
+            return draft.rng.choice((default + 1, default * 2) if default < 20 else (default * 2, default // 2))
+        if slot.identifies and not slot.given:
+            if not self.curious or self.memory.tried[slot.tool.key]:
+                raise _NothingKnown
+            return f"{min(slot.words - {'id'}, default='item')}-{draft.rng.randint(2, 40)}"
         for _ in range(8):
-            value = by_meaning(slot.name, slot.description or _iata_of(slot), slot.kind if slot.kind != "any" else "string", draft.rng)
+            kind = slot.kind if slot.kind != "any" else "string"
+            value = None
+            if slot.name.lower() in ("query", "q", "search", "name", "term"):
+                value = by_meaning(_about(slot.tool), "", kind, draft.rng)
+            if value is None:
+                value = by_meaning(slot.called, slot.description if slot.required else "", kind, draft.rng)
+            if slot.looks_like == "iata":
+                value = by_meaning("iata", "", kind, draft.rng)
             if value is None:
                 value = self._pick(slot.given, slot, draft) if slot.given else None
             if value is None:
-                value = fallback(slot.kind if slot.kind != "any" else "string", draft.rng)
+                value = fallback(kind, draft.rng)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 if isinstance(low, int | float) and value < low:
                     value = type(value)(low + (1 if slot.kind == "integer" else 0.5))
                 if isinstance(high, int | float) and value > high:
                     value = type(value)(high)
-            if value not in draft.taken and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad:
+            if value not in draft.taken and draft.late_enough(slot, value) and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad:
                 break
         return value
 
 
-def _iata_of(slot: Slot) -> str:
-    return "IATA" if slot.looks_like == "iata" else ""
+def _about(tool: ToolInfo) -> str:
+    """What a tool is about: its name without the verbs that any search has."""
+    return "_".join(word for word in words(tool.key.tool) if word not in ("search", "find", "get", "lookup", "query", "read", "name"))
+
+
+def _earliest(slot: Slot, siblings: JsonObject) -> str:
+    """The start date among the arguments chosen already, for a slot that takes the end."""
+    if slot.looks_like != "date" or not set(words(slot.name)) & {"end", "until", "to", "due"}:
+        return ""
+    starts = [value for name, value in siblings.items() if set(words(name)) & {"start", "from", "begin", "since"}]
+    return next((value for value in starts if isinstance(value, str)), "")
 
 
 def _typed(value: Any, kind: str) -> Any | None:

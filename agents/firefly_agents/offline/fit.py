@@ -7,21 +7,18 @@ from typing import Any
 
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
-from firefly_agents.offline.slots import Slot
+from firefly_agents.offline.slots import SHAPES, Slot
 from firefly_agents.offline.words import telling, unit_in
 from firefly_mcp.jsonio import text
 from firefly_mcp.types import ToolKey
 
-_SHAPES = {
-    "date": re.compile(r"\d{4}-\d{2}-\d{2}\Z"),
-    "email": re.compile(r"[^@\s]+@[^@\s]+\.\w+\Z"),
-    "iata": re.compile(r"[A-Z]{3}\Z"),
-    "country": re.compile(r"[A-Z]{2}\Z"),
-}
 _ANY_NUMBER = frozenset("value number x amount".split())
 _ANY_WORD = frozenset("word query text name term search keyword".split())
+_WORDY = frozenset("word term keyword synonym antonym lemma token neighbor suggestion match related".split())
+_SIGNED = frozenset("latitude longitude temperature celsius fahrenheit value balance change delta offset number x y".split())
 _BARE = frozenset("id name key code number value type status title date".split())
-_KINDS = frozenset("id key code number".split())
+_KINDS = frozenset("id key code number name".split())
+_NAMING = frozenset("reference no slug handle".split())
 _DERIVED = re.compile(r"(?i)\b(?:count|index|position|version|page|limit|timestamp|created|updated|total_count|calls?)\b")
 
 
@@ -42,23 +39,27 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
         return 0.0
     place = (slot.tool.key, slot.pointer)
     key = text(seen.value)
+    if "default" in slot.own and slot.kind in ("integer", "number"):
+        return 0.0  # a knob
     if memory.failed[place][key] > memory.worked[place][key]:
         return 0.0
     score = max(_by_name(seen, slot), _by_shape(seen, slot))
     fed = memory.fed.get(place)
     if fed and fed.get((seen.tool, seen.group)):
         score = max(score, 0.9)
+    elif seen.tool == slot.tool.key:
+        score *= 0.6
     elif score and _refused(memory, place, seen):
         score *= 0.5
     return score if seen.weight >= 0.2 or score >= 0.7 else score * 0.5
 
 
 def _by_name(seen: Seen, slot: Slot) -> float:
-    wanted, own = slot.words, seen.words
-    if not wanted:
-        return 0.0
     if isinstance(seen.value, int | float):
         return _number_by_name(seen, slot)
+    wanted, own = telling(slot.called), seen.words
+    if not wanted:
+        return 0.0
     holder = seen.holder
     if seen.name == slot.name:
         if own - _BARE:
@@ -70,13 +71,14 @@ def _by_name(seen: Seen, slot: Slot) -> float:
     if entity and (kinds & own or not own & _KINDS) and (own_entity or own):
         # ``customer_id`` takes ``id`` of a customer, ``customer`` itself, and never ``payment_id`` that a customer holds.
         about = own_entity or holder or telling_words_of_tool(seen)
-        if entity & about and (not kinds or _looks_id(seen)):
+        strange = own_entity - entity - _NAMING if kinds and not own & _KINDS else None
+        if entity & about and not strange and (not kinds or "name" in kinds or _looks_id(seen)):
             return 0.9 if entity <= about else 0.55
     if kinds == {"id"} and not entity and "id" in own:
         return 0.55
-    if slot.name.lower() in _ANY_WORD:
+    if wanted <= _ANY_WORD:
         if wanted & {"word", "term", "keyword"}:
-            return 0.65 if re.fullmatch(r"[a-z]{3,15}", seen.value) and seen.tool.server == slot.tool.key.server else 0.0
+            return 0.7 if re.fullmatch(r"[a-z]{3,15}", seen.value) and own & _WORDY else 0.0
         if own & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
             return 0.5
     return 0.5 if own & wanted - _BARE else 0.0
@@ -97,6 +99,8 @@ def _number_by_name(seen: Seen, slot: Slot) -> float:
         return 0.0
     shared = seen.words & slot.words
     unit, wanted_unit = unit_in(seen.name), unit_in(slot.name)
+    if seen.value < 0 and not slot.words & _SIGNED:
+        return 0.0
     if seen.name == slot.name:
         return 0.9
     if wanted_unit and unit and unit != wanted_unit:
@@ -111,12 +115,12 @@ def _number_by_name(seen: Seen, slot: Slot) -> float:
 
 
 def _by_shape(seen: Seen, slot: Slot) -> float:
-    shape = _SHAPES.get(slot.looks_like)
+    shape = SHAPES.get(slot.looks_like)
     if shape is None or not isinstance(seen.value, str) or not shape.match(seen.value):
         return 0.0
     if slot.looks_like == "iata" and not seen.context & {"iata", "airport", "origin", "destination", "from", "to", "via"}:
         return 0.0
-    if slot.looks_like == "country" and not seen.context & {"country", "code"}:
+    if slot.looks_like == "country" and not seen.words & {"country", "code"}:
         return 0.0
     return 0.8 if slot.looks_like == "email" else 0.7
 

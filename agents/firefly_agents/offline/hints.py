@@ -42,6 +42,13 @@ def argument_text(tool_description: str, name: str) -> str:
 
 
 @lru_cache(maxsize=5000)
+def beside(tool_description: str, name: str) -> str:
+    """The samples in brackets that follow an argument's name in a tool's description: ``a given type (e.g. 'lead')``."""
+    found = re.search(rf"(?i)(?<![\w]){re.escape(name)}(?![\w])[^.()\n]{{0,30}}(\((?:e\.g\.|such as|like|for example)[^)]*\))", tool_description)
+    return found[1] if found else ""
+
+
+@lru_cache(maxsize=5000)
 def samples(text: str) -> tuple[str, ...]:
     """Values that a description gives as samples, in order, without repeats."""
     found: list[str] = []

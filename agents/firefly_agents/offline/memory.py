@@ -148,7 +148,7 @@ class ValueMemory:
 
     def hopeless(self, tool: ToolKey) -> bool:
         """Whether a tool was tried often and never answered well."""
-        return self.tried[tool] >= 6 and not self.succeeded[tool]
+        return self.tried[tool] >= 4 and not self.succeeded[tool]
 
     def success_rate(self, tool: ToolKey) -> float:
         """The share of calls that succeeded, with one success and one failure added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from firefly_mcp.state.verbs import VerbClass, verb_class
 from firefly_mcp.types import Tool, ToolKey
 
 _DULL = frozenset("reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split())
+_ENDS = re.compile(r"(?i)(?:.*_)?(?:delete|remove|destroy|purge|drop)(?:_|$|[A-Z])")
 _NOW = frozenset("now current today live latest".split())
 
 
@@ -31,7 +33,7 @@ class Step:
 @dataclass
 class _Pending:
     tool: ToolInfo
-    arguments: JsonObject
+    arguments: JsonObject | None
     step: Step | None
     attempt: int
 
@@ -90,6 +92,9 @@ class EpisodePlanner:
             pending = self._choose()
             if pending is None:
                 return None
+            if pending.arguments is None:
+                self._called[pending.tool.key] += 1
+                continue
             mark = f"{pending.tool.key} {text(pending.arguments)}"
             if mark in self._said_calls and not (self._last_write == pending.tool.key.server and not self._writes[pending.tool.key]):
                 self._called[pending.tool.key] += 1
@@ -103,7 +108,7 @@ class EpisodePlanner:
     def observe(self, output: str) -> None:
         """Take in what the pending call returned."""
         pending, self._pending = self._pending, None
-        if pending is None:
+        if pending is None or pending.arguments is None:
             return
         key = pending.tool.key
         self._called[key] += 1
@@ -120,10 +125,18 @@ class EpisodePlanner:
         self.state.tables[key.server].observe(pending.arguments, view)
         self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
         self.state.said.update(text(value) for _, value in given)
+        self.state.given[self._count] = frozenset(text(value) for _, value in given)
         if self._writes.get(key):
             self._last_write = key.server
+            self.state.written = self.state.given[self._count] | {
+                text(item.value) for item in self.state.seen if item.call == self._count and item.weight >= 0.3
+            }
+            if _ENDS.match(key.tool):
+                gone = {text(value) for _, value in given}
+                self.state.seen = [item for item in self.state.seen if text(item.value) not in gone]
         elif self._last_write == key.server:
             self._last_write = None
+            self.state.written = frozenset()
 
     def _choose(self) -> _Pending | None:
         if self._again is not None:
@@ -142,7 +155,7 @@ class EpisodePlanner:
         return self._draft(self.rng.choice([tool for score, tool in scored if score >= top - 0.12]), None, 0)
 
     def _draft(self, tool: ToolInfo, step: Step | None, attempt: int) -> _Pending:
-        arguments, _ = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else ())
+        arguments = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else ())
         return _Pending(tool, arguments, step, attempt)
 
     def _score(self, tool: ToolInfo) -> float:

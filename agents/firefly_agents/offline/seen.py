@@ -96,7 +96,7 @@ def _listed(value: Any) -> JSON:
 
 def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) -> list[Seen]:
     """The scalars of a result that tell something and that the caller did not pass in itself."""
-    own = {repr(value) for value in echoed}
+    own = {_plain(value) for value in echoed}
     if view.kind == "text":
         found = [(_prose_value(span), "", "", "") for span in dict.fromkeys(_SPAN.findall(view.value))]
     elif view.kind == "empty":
@@ -109,7 +109,7 @@ def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) ->
         ]
     kept: dict[tuple[str, str], Seen] = {}
     for value, name, group, parent in found:
-        if repr(value) not in own:
+        if _plain(value) not in own:
             kept.setdefault((repr(value), group), Seen(value, name, group, parent, tool, call, informative(value)))
     return list(kept.values())
 
@@ -131,6 +131,13 @@ def is_empty(view: View) -> bool:
         if lists and not any(lists) and all(isinstance(item, list | int | str | None.__class__) for item in value.values()):
             return not any(isinstance(item, float) for item in value.values())
     return False
+
+
+def _plain(value: Any) -> str:
+    """Equal for 78, 78.0 and for texts that differ in case alone."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip().lower()
 
 
 def _prose_value(span: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +13,15 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.schemas import properties, required, single, types_of
 from firefly_mcp.types import ToolKey
 
+SHAPES = {
+    "date": re.compile(r"\d{4}-\d{2}-\d{2}\Z"),
+    "email": re.compile(r"[^@\s]+@[^@\s]+\.\w+\Z"),
+    "iata": re.compile(r"[A-Z]{3}\Z"),
+    "country": re.compile(r"[A-Z]{2}\Z"),
+}
+_PATTERN = re.compile(r"YYYY|MM-DD|HH:MM|HHHH|<\w+>|\.\.\.")
+_PERSONAL = frozenset("first last full given family sur user customer contact person display author owner company middle".split())
+_MAKES = frozenset("create new register make insert put define open".split())
 _INTERNAL = frozenset("state_key session_id idempotency_key cursor page_token context intent output_mode kw no_param dry_run trace_id".split())
 
 
@@ -88,7 +97,23 @@ class Slot:
     @property
     def identifies(self) -> bool:
         """Whether it names one thing that exists already, so that inventing a value is pointless."""
-        return bool(re.search(r"(?i)(?:^|_)(?:id|ids|uuid)$|[a-z]I[dD]s?$", self.name))
+        if re.search(r"(?i)(?:^|_)(?:id|ids|uuid)$|[a-z]I[dD]s?$", self.name):
+            return True
+        entity = telling(self.called) - {"name"}
+        if not re.search(r"(?i)[a-z]_?names?$", self.called) or not entity or entity & _PERSONAL:
+            return False
+        tool = telling(self.tool.key.tool)
+        return not (tool & _MAKES and entity & tool)
+
+    @cached_property
+    def called(self) -> str:
+        """Its name; for one that tells nothing (``from``, ``source``) what the description says it is the name or id of."""
+        if self.words - {"source", "target", "parent", "name"}:
+            return self.name
+        found = re.search(r"(?i)\b(name|id|identifier|key)s? of (?:the |an? )?(\w+)|\b(\w+) (name|id)s\b", self.description)
+        if not found:
+            return self.name
+        return f"{found[2]}_{found[1]}" if found[1] else f"{found[3]}_{found[4]}"
 
     @property
     def internal(self) -> bool:
@@ -103,7 +128,7 @@ class Slot:
             return tuple(value for value in values if value is not None)
         if "const" in self.own:
             return (self.own["const"],)
-        return hints.choices(self.description) if self.kind == "string" and not self.looks_sql else ()
+        return self._plausible(hints.choices(self.description)) if self.kind == "string" and not self.looks_sql else ()
 
     @cached_property
     def given(self) -> tuple[object, ...]:
@@ -112,11 +137,22 @@ class Slot:
         examples = self.own.get("examples", self.own.get("example"))
         found += examples if isinstance(examples, list) else [examples] if examples is not None else []
         if self.kind == "string" and not self.looks_sql:
-            found += hints.samples(self.description)
-            if not found and self.required:
-                tool_samples = hints.samples(self.tool.description.split("Example:")[0])
-                found += tool_samples if len(self.tool.needed()) == 1 else ()
+            texts = [self.description, hints.beside(self.tool.description, self.name)]
+            if len(self.tool.needed()) == 1 and self.required:
+                texts.append(self.tool.description.split("Example:")[0])
+            for text in texts:
+                found = found or list(self._plausible(hints.samples(text)))
         return tuple(found)
+
+    def _plausible(self, values: Sequence[str]) -> tuple[str, ...]:
+        """The values that can be values: neither names of arguments nor patterns such as ``YYYY-MM-DD``."""
+        names = {slot.name for slot in self.tool.slots} if self.pointer.count("/") == 1 else set()
+        shape = SHAPES.get(self.looks_like)
+        return tuple(
+            value
+            for value in values
+            if value not in names and not _PATTERN.search(value) and (shape is None or shape.match(value)) and "_" not in value[:1]
+        )
 
     @cached_property
     def looks_sql(self) -> bool:
@@ -129,7 +165,7 @@ class Slot:
     @cached_property
     def looks_like(self) -> str:
         """A value's shape that the name or description asks for: ``date``, ``email``, ``iata`` or nothing."""
-        text = f"{self.description} {self.own.get('format', '')} {self.tool.description[:300]}"
+        text = f"{self.description} {' '.join(self.tool.key)} {self.tool.description[:300]}"
         if self.own.get("format") == "date" or ("date" in self.words or re.search(r"YYYY-MM-DD", self.description)):
             return "date"
         if "email" in self.words or self.own.get("format") == "email" or re.search(r"(?i)email address|recipient address", self.description):

@@ -39,7 +39,7 @@ _COUNTRY_NAMES = "Germany,France,Italy,Spain,Japan,Canada,Brazil,Austria,Sweden,
 _ZONES = "Europe/Berlin,America/New_York,Asia/Tokyo,Europe/London,Australia/Sydney,America/Chicago,Asia/Kolkata".split(",")
 _AIRPORTS = "JFK SEA LAX ORD BOS SFO DEN MIA ATL LHR CDG FRA MAD AMS HND SYD VIE ZRH".split()
 _TAGS = "urgent,finance,travel,home,garden,health,school".split(",")
-_TYPES = "person project city company event".split()
+_TYPES = "colleague customer friend supplier neighbor".split()
 _RELATIONS = "works_at lives_in manages knows visited".split()
 _OBSERVATIONS = (
     "speaks three languages,prefers morning meetings,moved to Lisbon in 2021,plays the cello,collects old maps,runs marathons"
@@ -122,6 +122,7 @@ _TEXT: list[tuple[str, Maker]] = [
 ]
 _NUMBERS: list[tuple[str, Maker]] = [
     ("year", lambda rng: rng.choice((2024, 2025, 2026))),
+    ("floor", _number(1, 9, 1)),
     ("month", lambda rng: rng.randint(1, 12)),
     ("day", lambda rng: rng.randint(1, 28)),
     ("age", _number(21, 79, 1)),
@@ -138,6 +139,7 @@ _NUMBERS: list[tuple[str, Maker]] = [
     ("quantity|people|passenger|seat|bag|unit", _number(1, 6, 1)),
     ("balance|income|salary|revenue|budget|loan|principal", _number(12000, 96000, 250)),
     ("amount|price|cost|total|fee|payment|value", _number(120, 4800, 20)),
+    ("length", _number(3, 6, 1)),
     ("temperature|celsius|fahrenheit", _number(-8, 38, 1)),
     ("latitude", _number(35, 60, 0.25)),
     ("longitude", _number(-10, 25, 0.25)),

@@ -67,7 +67,9 @@ _SISTERS = {
 def unit_in(name: str) -> str | None:
     """The unit that a field's name ends in (``total_volume_ml``, ``km``), in a common spelling."""
     found = words(name)
-    return _UNITS.get(found[-1]) if found else None
+    if not found or "rate" in found or (len(found) > 1 and found[-2] in _UNITS):  # ``ml_hr`` is a rate
+        return None
+    return _UNITS.get(found[-1])
 
 
 def sisters(unit: str) -> tuple[str, ...]:

@@ -1,0 +1,63 @@
+# Every target does its own set-up: a virtual environment in .venv, made with any Python from 3.11 on.
+#   make run      the whole pipeline on the bundled servers; results in $(OUT)
+#   make test     the test suite
+#   make check    lint, types, import rules, tests
+
+OUT   ?= out
+ARGS  ?=
+VENV  := .venv
+BIN   := $(VENV)/bin
+# uvx must be found by what is started from here, also where uv is not installed on the machine.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint format types imports check docs clean
+
+run: $(VENV)/.ready
+	@command -v npx >/dev/null || echo "make: Node.js is not installed: servers that come from npm are left out" >&2
+	$(BIN)/firefly run --out $(OUT) $(ARGS)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready-dev
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+docs: $(VENV)/.ready-dev
+	$(BIN)/python docs/make_cli_reference.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+$(BIN)/uv:
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then for found in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	  if "$$found" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$found"; break; fi; \
+	done; fi; \
+	if ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  echo "make: Python 3.11 or newer is needed; install it, or name one: make PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); echo "make: $$python cannot make a virtual environment; install its venv module" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+
+$(VENV)/.ready: pyproject.toml | $(BIN)/uv
+	@echo "make: installing into $(VENV)" >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[agents,export]' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[agents,export]'
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group test --group lint \
+	  || { $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && $(BIN)/python -m pip install --quiet --group test --group lint; }
+	@touch $@

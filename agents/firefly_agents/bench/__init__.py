@@ -1,0 +1,1 @@
+"""Benchmark: subjects solve tasks through the replay proxy and are scored by the one reward."""

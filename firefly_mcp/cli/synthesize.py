@@ -1,0 +1,44 @@
+"""``firefly synthesize``: write tasks backward from what was observed, prove each, and keep those that every gate admits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firefly_mcp.cli.options import json_option, store_option, tasks_option
+from firefly_mcp.cli.output import emit_json, note
+from firefly_mcp.errors import CheckError, UsageError
+
+
+@click.command(name="synthesize")
+@store_option
+@tasks_option
+@click.option(
+    "--model", default="offline", show_default=True, help="Who writes the requests; 'offline' is the built-in grammar."
+)
+@json_option
+def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
+    """Synthesise tasks from recorded sessions, prove them, and write the admitted ones.
+
+    Exits with 1 when no task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
+    """
+    import anyio
+
+    from firefly_agents.synthesizer import synthesize
+    from firefly_mcp.store.recording import Recording
+    from firefly_mcp.tasks.model import write_tasks
+
+    if model != "offline":
+        raise UsageError(
+            f"--model {model}: requests are written by the built-in grammar only in this version; use --model offline"
+        )
+    with Recording(store) as recording:
+        synthesis = anyio.run(synthesize, recording)
+    write_tasks(tasks_file, synthesis.ledger.admitted)
+    summary = synthesis.ledger.summary()
+    if as_json:
+        emit_json(summary)
+    note(f"{summary['admitted']} of {summary['candidates']} candidates admitted, written to {tasks_file}")
+    if not summary["admitted"]:
+        raise CheckError(f"{store}: no task was admitted; rejected by gate: {summary['rejected'] or 'no candidate was found'}")

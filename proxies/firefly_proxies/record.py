@@ -1,0 +1,226 @@
+"""The recording proxy: one upstream session for each client session, every message passed on, every call kept.
+
+With one server the relay is transparent: what it does not know it passes on as it is. Several servers behind one endpoint are
+a :class:`~firefly_proxies.gateway.Gateway`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from firefly_mcp.errors import FireflyError, UsageError
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.servers.config import ServerSpec
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import SessionKind
+from firefly_proxies.connect import Connector, Prepare
+from firefly_proxies.conversation import Conversation, Emit, Opening
+from firefly_proxies.eras import StatelessClient, StatelessSession
+from firefly_proxies.gateway import Gateway
+from firefly_proxies.ledger import Ledger, Redacts
+from firefly_proxies.link import Link
+from firefly_proxies.messages import (
+    HANDSHAKE_VERSIONS,
+    LATEST_STATELESS,
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_VERSION,
+    RequestId,
+    request,
+)
+from firefly_proxies.upstream import START_SECONDS, Connect, Listener, Upstream
+
+
+class Relay:
+    """One client session with one server."""
+
+    def __init__(self, link: Link, ledger: Ledger) -> None:
+        """Serve over a link."""
+        self._link = link
+        self._ledger = ledger
+
+    async def request(self, message: JsonObject) -> JsonObject:
+        """Pass a request on."""
+        return await self._link.request(message)
+
+    async def notify(self, message: JsonObject) -> None:
+        """Pass a notification or response on."""
+        await self._link.notify(message)
+
+    async def close(self) -> None:
+        """End the upstream session and the recorded one."""
+        try:
+            await self._link.close()
+        finally:
+            self._ledger.close()
+
+    @property
+    def dead(self) -> bool:
+        """Whether the server is gone, so that this session can do nothing more."""
+        return self._link.dead
+
+
+class RecordFactory:
+    """Opens recorded sessions with one server, or with several behind one endpoint."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        specs: Mapping[str, ServerSpec],
+        *,
+        redactor: Redacts,
+        variables: Mapping[str, str] = os.environ,
+        sandbox: Path | None = None,
+        prepare: Prepare | None = None,
+        offline: bool = False,
+        kind: str = SessionKind.RECORD,
+        labels: Mapping[str, Any] | None = None,
+        origins: Mapping[str, str] | None = None,
+        on_store_error: str = "fail",
+        connect: Connect | None = None,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        """Prepare; servers are started by the sessions.
+
+        Args:
+            recording: open for writing; closing it stays with the caller.
+            specs: the servers by name, not expanded.
+            redactor: what it leaves is what is stored; what is passed on is never changed.
+            variables: values for ``${VAR}`` in the specs.
+            sandbox: a folder below which each server process gets a fresh HOME and working folder; None runs servers as the
+                user would.
+            prepare: called with the spec and the working folder of each fresh sandbox, to put files there.
+            offline: cut the servers' network where the system can.
+            kind: the kind of the recorded sessions.
+            labels: kept with each session.
+            origins: where the state of a server begins, by name; ``unknown`` for those left out.
+            on_store_error: ``fail`` refuses a call that cannot be recorded, ``pass`` lets it through and says so.
+            connect: supplies upstreams in place of starting processes and opening connections.
+            start_seconds: how long a server may take to its first answer.
+
+        Raises:
+            UsageError: no server, or an unknown ``on_store_error``.
+            StoreError: the recording cannot be written.
+        """
+        if not specs:
+            raise UsageError("no server to record: give --config FILE or -- COMMAND ARG...")
+        if on_store_error not in ("fail", "pass"):
+            raise UsageError(f"on_store_error is 'fail' or 'pass', not {on_store_error!r}")
+        self._recording = recording
+        self._specs = dict(specs)
+        self._redactor = redactor
+        self._kind = str(kind)
+        self._labels = dict(labels or {})
+        self._origins = dict(origins or {})
+        self._on_store_error = on_store_error
+        self._connect = connect
+        self._connector = Connector(
+            variables=variables, sandbox=sandbox, prepare=prepare, offline=offline, start_seconds=start_seconds
+        )
+        self._listed: set[str] = set()
+        self._shared: tuple[StatelessSession, Relay | Gateway] | None = None
+        self._sharing = asyncio.Lock()
+        self._native: bool | None = None
+        self._config = {"servers": {name: spec.redacted() for name, spec in self._specs.items()}}
+        for name, config in self._config["servers"].items():
+            recording.add_server(name, config)
+
+    @property
+    def single(self) -> bool:
+        """Whether this is a transparent relay for one server."""
+        return len(self._specs) == 1
+
+    async def open(self, opening: Opening, emit: Emit) -> Conversation:
+        """Begin a session; its servers start with its first request."""
+        if not opening.stateless or await self._speaks_stateless():
+            return self._session(opening, emit)
+        if opening.session_id is not None:
+            session = await self._translated(opening)
+            return StatelessClient(session, emit, session.close)
+        async with self._sharing:
+            if self._shared is not None and self._shared[1].dead:
+                await self._shared[0].close()
+                self._shared = None
+            if self._shared is None:
+                inner: list[Relay | Gateway] = []
+                self._shared = (await self._translated(opening, inner.append), inner[0])
+        return StatelessClient(self._shared[0], emit)
+
+    async def close(self) -> None:
+        """Release what the sessions shared."""
+        if self._shared is not None:
+            await self._shared[0].close()
+        await self._connector.close()
+
+    async def _translated(
+        self, opening: Opening, keep: Callable[[Relay | Gateway], None] = lambda inner: None
+    ) -> StatelessSession:
+        """A handshake session for stateless clients; discovery tells them of the versions that give a session of their own."""
+
+        async def opener(emit: Emit) -> Conversation:
+            inner = self._session(Opening(opening.transport, False, opening.query, opening.headers, opening.session_id), emit)
+            keep(inner)
+            return inner
+
+        return await StatelessSession.begin(opener, HANDSHAKE_VERSIONS)
+
+    def _session(self, opening: Opening, emit: Emit) -> Relay | Gateway:
+        ledger = Ledger(
+            self._recording,
+            self._redactor,
+            kind=self._kind,
+            key=opening.session_id,
+            transport=opening.transport,
+            labels=self._labels,
+            config=self._config,
+            origins=self._origins,
+            on_store_error=self._on_store_error,
+        )
+        if not self.single:
+            return Gateway(self._specs, lambda name, hear: self._link(name, ledger, hear, {}), ledger, emit)
+        (name,) = self._specs
+        authorization = opening.headers.get("authorization")  # a server's OAuth is between it and the client
+        passed = {} if authorization is None else {"Authorization": authorization}
+        return Relay(self._link(name, ledger, emit, passed), ledger)
+
+    def _link(self, name: str, ledger: Ledger, hear: Listener, headers: Mapping[str, str]) -> Link:
+        return Link(name, ledger, lambda listener: self._upstream(name, listener, headers), hear, self._listed)
+
+    async def _upstream(self, name: str, listener: Listener, headers: Mapping[str, str]) -> Upstream:
+        if self._connect is not None:
+            return await self._connect(self._specs[name], listener)
+        return await self._connector.connect(self._specs[name], listener, headers=headers)
+
+    async def _speaks_stateless(self) -> bool:
+        """Whether the one server is at a URL and speaks the stateless era itself; asked once."""
+        if not self.single:
+            return False
+        (spec,) = self._specs.values()
+        if spec.transport != "http":
+            return False
+        async with self._sharing:
+            if self._native is None:
+                self._native = await self._probe(spec)
+        return self._native
+
+    async def _probe(self, spec: ServerSpec) -> bool:
+        async def ignore(message: JsonObject, related: RequestId | None) -> None:
+            return
+
+        envelope = {
+            META_VERSION: LATEST_STATELESS,
+            META_CLIENT: {"name": "firefly", "version": "1"},
+            META_CAPABILITIES: {},
+        }
+        upstream = await self._upstream(spec.name, ignore, {})
+        try:
+            answer = await upstream.request(request("firefly-discover", "server/discover", {"_meta": envelope}))
+        except FireflyError:
+            return False
+        finally:
+            await upstream.close()
+        return LATEST_STATELESS in ((answer.get("result") or {}).get("supportedVersions") or ())
