@@ -76,7 +76,7 @@ def _equal_number(given: Any, wanted: int | float) -> bool:
         return False
     if isinstance(wanted, int):
         return given == wanted
-    return abs(given - wanted) <= max(RELATIVE * abs(wanted), _half_last_digit(wanted))
+    return given == wanted or abs(given - wanted) <= max(RELATIVE * abs(wanted), _half_last_digit(wanted))
 
 
 def _half_last_digit(wanted: float) -> float:

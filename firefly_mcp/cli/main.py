@@ -82,11 +82,12 @@ def main(args: Sequence[str] | None = None) -> int:
         outcome = cli.main(args=None if args is None else list(args), prog_name="firefly", standalone_mode=False)
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
-    except BrokenPipeError:
-        # The reader has seen enough (``firefly calls | head``). Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except BaseException as error:
+        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+            # The reader has seen enough (``firefly calls | head``); click exits with 1 then. Python would complain once more
+            # when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         if os.environ.get("FIREFLY_DEBUG") and not isinstance(error, SystemExit | click.ClickException):
             raise
         return _report(error)

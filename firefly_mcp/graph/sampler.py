@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import TypeVar
 
 from firefly_mcp.errors import UsageError
@@ -21,7 +22,7 @@ from firefly_mcp.types import ToolKey
 
 MIN_SCORE = 0.15
 MAX_SIZE = 10
-_TRIES = 12
+_STARTS = 12
 _Item = TypeVar("_Item")
 
 
@@ -87,6 +88,7 @@ class _Sampler:
         self.keys = sorted(graph.tools)
         self.fed = {(edge.target, edge.argument) for edge in graph.edges}
         self.open = {key: open_arguments(tool) for key, tool in graph.tools.items()}
+        self.crossing = {key for edge in graph.edges if edge.crosses for key in (edge.source, edge.target)}
         self.server_sizes = Counter(key.server for key in self.keys)
         self.server_uses: Counter[str] = Counter()
         self.drawn: set[tuple[object, ...]] = set()
@@ -110,16 +112,16 @@ class _Sampler:
         tries = [(wanted, across, True), (wanted, not across, True), (wanted, across, False), (wanted, not across, False)]
         tries += [(name, across, True) for name in others]
         for shape, over, exact in [*tries, ("single", False, True)]:
-            for start in self._starts(shape):
+            for start in islice(cycle(self._starts(shape, over)), 2 * _STARTS):
                 dag = self._grown(shape, start, over)
                 if dag is None or (exact and dag.shape != shape):
                     continue
                 if self._signature(dag) not in self.drawn:
                     return dag
                 again = again or dag
-        return again or make_subdag([self._starts("single")[0]], [])
+        return again or make_subdag([self._starts("single", False)[0]], [])
 
-    def _starts(self, shape: str) -> list[ToolKey]:
+    def _starts(self, shape: str, across: bool) -> list[ToolKey]:
         """Up to a dozen tools to start from, the least covered first, spread over servers."""
         if shape == "single":
             able = self.keys
@@ -129,9 +131,11 @@ class _Sampler:
             able = [key for key in self.keys if len({edge.target for edge in self.graph.edges_from[key]}) > 1]
         else:
             able = [key for key in self.keys if self.graph.edges_from[key] or self.graph.edges_into[key]]
+        if across:
+            able = [key for key in able if key in self.crossing] or able
         # The random part decides within a level (Efraimidis and Spirakis, 2006: keys -log(u)/w draw by weight).
         ranked = sorted((self.coverage.level(key), self.rng.expovariate(self._spread(key)), key) for key in able)
-        return [key for *_, key in ranked[:_TRIES]]
+        return [key for *_, key in ranked[:_STARTS]]
 
     def _grown(self, shape: str, start: ToolKey, across: bool) -> SubDag | None:
         low, high = self.mix.size

@@ -99,11 +99,15 @@ def is_generic(words: Iterable[str]) -> bool:
 
 
 def _plain(word: str) -> str:
-    word = _SHORT.get(word, word)
+    singular = _singular(_SHORT.get(word, word))
+    return _SHORT.get(singular, singular)
+
+
+def _singular(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is", "as")):
         return word[:-1]
     return word

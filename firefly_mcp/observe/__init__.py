@@ -2,7 +2,7 @@
 
 from firefly_mcp.observe.flow import Flow, flows, value_key
 from firefly_mcp.observe.infer import Field, infer_fields, infer_schema, json_type, string_format
-from firefly_mcp.observe.leaves import Leaf, json_path, json_pointer, leaves, pointer_steps, walk
+from firefly_mcp.observe.leaves import Leaf, find_all, json_path, json_pointer, leaves, pointer_steps, walk
 from firefly_mcp.observe.prose import Found, regex_for, values_in
 from firefly_mcp.observe.success import is_success, told_error
 from firefly_mcp.observe.values import THRESHOLD, informative, number_in
@@ -15,6 +15,7 @@ __all__ = [
     "Found",
     "Leaf",
     "View",
+    "find_all",
     "flows",
     "infer_fields",
     "infer_schema",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+
+import jsonpath
+from jsonpath import CompoundJSONPath, JSONPath
 
 from firefly_mcp.jsonio import JSON
 
@@ -52,6 +56,25 @@ def walk(value: JSON) -> Iterator[tuple[tuple[Step, ...], JSON]]:
             stack.extend([((*steps, key), child) for key, child in reversed(item.items())])
         elif isinstance(item, list):
             stack.extend([((*steps, index), item[index]) for index in range(len(item) - 1, -1, -1)])
+
+
+def find_all(path: str, value: JSON) -> list[JSON]:
+    """Every value that a JSONPath finds in ``value``.
+
+    python-jsonpath takes a string for the *text* of a document; here a string is a document of its own.
+
+    Raises:
+        jsonpath.JSONPathError: the path is malformed.
+    """
+    query = _compiled(path)
+    if isinstance(value, str):
+        return [value] if path.strip() == "$" else []
+    return query.findall(value)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(path: str) -> CompoundJSONPath | JSONPath:
+    return jsonpath.compile(path)
 
 
 def json_path(steps: tuple[Step, ...]) -> str:

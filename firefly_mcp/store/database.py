@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
@@ -80,17 +81,37 @@ def _refuse_foreign(path: Path) -> None:
     if head != _SQLITE_MAGIC:
         raise StoreError(f"{path}: not a Firefly recording (not an SQLite file); it was left as it is")
     with store_errors(path):
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        before = _stamp(path)
         try:
-            db.set_busy_timeout(10_000)
-            tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
-            # An empty file without our mark is one that another process is making at this moment.
-            if int(db.pragma("application_id")) != APPLICATION_ID and tables:
-                raise StoreError(f"{path}: an SQLite file, but not a Firefly recording; it was left as it is")
-            if path.stat().st_size <= _CHECK_UP_TO:
-                found = str(db.pragma("quick_check", 1))
-                if found != "ok":
-                    why = found.splitlines()[-1]
-                    raise StoreError(f"{path}: the recording is damaged ({why}); restore it from a copy, nothing was altered")
-        finally:
-            db.close()
+            _look(path, alone=before is not None)
+        except (StoreError, apsw.Error):
+            if before == _stamp(path):
+                raise
+            _look(path, alone=False)  # another process wrote meanwhile: look again, under SQLite's locks
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file that nobody is writing; None once there is a write-ahead log."""
+    if path.with_name(path.name + "-wal").exists():
+        return None
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _look(path: Path, *, alone: bool) -> None:
+    """Refuse a file that is foreign or damaged. Alone with the file, no lock and no side file is needed, and none is left."""
+    uri = f"file:{quote(str(path.absolute()))}{'?immutable=1' if alone else ''}"
+    db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        db.set_busy_timeout(10_000)
+        tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+        # An empty file without our mark is one that another process is making at this moment.
+        if int(db.pragma("application_id")) != APPLICATION_ID and tables:
+            raise StoreError(f"{path}: an SQLite file, but not a Firefly recording; it was left as it is")
+        if path.stat().st_size <= _CHECK_UP_TO:
+            found = str(db.pragma("quick_check", 1))
+            if found != "ok":
+                why = found.splitlines()[-1]
+                raise StoreError(f"{path}: the recording is damaged ({why}); restore it from a copy, nothing was altered")
+    finally:
+        db.close()

@@ -13,7 +13,7 @@ from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject
 from firefly_proxies.conversation import Conversation, ConversationFactory, Opening
 from firefly_proxies.http_streams import EventStream, Exchange, HeaderList
-from firefly_proxies.messages import RequestId, is_request, meta_of, notification
+from firefly_proxies.messages import RequestId, is_request, meta_of, notification, own_id
 
 BACKLOG = 1000
 """Messages kept for a stream that is not open; the oldest go first."""
@@ -192,7 +192,7 @@ class Channels:
             return channel
 
         async def introduce(opened: Channel) -> None:
-            answer = await opened.conversation.request({**session.initialize, "id": f"firefly-initialize-{name}"})
+            answer = await opened.conversation.request({**session.initialize, "id": own_id(name)})
             if "error" in answer:
                 await opened.close()
                 raise ServerError(f"session {name!r} could not begin: {answer['error'].get('message')}")

@@ -29,6 +29,7 @@ from firefly_proxies.messages import (
     is_request,
     meta_of,
     notification,
+    own_id,
     params_of,
     request,
     response,
@@ -164,20 +165,20 @@ class StatelessSession:
         return answer
 
     async def _handshake(self, params: JsonObject) -> JsonObject:
-        answer = await self._inner.request(request("firefly-initialize", "initialize", params))
+        answer = await self._inner.request(request(own_id("initialize"), "initialize", params))
         if "result" in answer:
             await self._inner.notify(notification("notifications/initialized"))
         return answer
 
     def _start(self, message: JsonObject, emit: Emit) -> _Run:
         run = _Run(message, emit)
-        own_id = next(self._ids)
-        inner = {**without_envelope(message), "id": own_id}
+        key = next(self._ids)
+        inner = {**without_envelope(message), "id": key}
         if run.token is not None:
-            inner["params"] = {**inner["params"], "_meta": {**inner["params"]["_meta"], "progressToken": own_id}}
-        self._runs[own_id] = run
+            inner["params"] = {**inner["params"], "_meta": {**inner["params"]["_meta"], "progressToken": key}}
+        self._runs[key] = run
         run.task = asyncio.get_running_loop().create_task(self._inner.request(inner))
-        run.task.add_done_callback(lambda _: self._runs.pop(own_id, None))
+        run.task.add_done_callback(lambda _: self._runs.pop(key, None))
         return run
 
     async def _next(self, run: _Run, method: str) -> JsonObject:
@@ -249,17 +250,17 @@ class StatelessSession:
         wanted = wanted if isinstance(wanted, dict) else {}
         uris = [uri for uri in wanted.get("resourceSubscriptions") or [] if isinstance(uri, str)]
         meta = {META_SUBSCRIPTION: message["id"]}
-        own_id = next(self._ids)
-        self._listeners[own_id] = (emit, {**wanted, "resourceSubscriptions": uris}, message["id"])
+        key = next(self._ids)
+        self._listeners[key] = (emit, {**wanted, "resourceSubscriptions": uris}, message["id"])
         try:
             for uri in uris:
-                await self._inner.request(request(f"firefly-subscribe-{next(self._ids)}", "resources/subscribe", {"uri": uri}))
+                await self._inner.request(request(own_id(next(self._ids)), "resources/subscribe", {"uri": uri}))
             honoured = {key: value for key, value in wanted.items() if key in (*_FILTERS.values(), "resourceSubscriptions")}
             told = {"notifications": honoured, "_meta": meta}
             await emit(notification("notifications/subscriptions/acknowledged", told), message["id"])
             await asyncio.Event().wait()
         finally:
-            del self._listeners[own_id]
+            del self._listeners[key]
         raise AssertionError("a subscription only ends by being cancelled")
 
     async def _publish(self, message: JsonObject) -> None:

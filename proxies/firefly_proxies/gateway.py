@@ -26,6 +26,7 @@ from firefly_proxies.messages import (
     error,
     is_request,
     is_response,
+    own_id,
     params_of,
     request,
     response,
@@ -193,7 +194,7 @@ class Gateway:
         items: list[JsonObject] = []
         cursor: Any = None
         for _ in range(_PAGES):
-            asked = request(self._own_id(), method, None if cursor is None else {"cursor": cursor})
+            asked = request(own_id(next(self._ids)), method, None if cursor is None else {"cursor": cursor})
             result = (await self._links[name].request(asked)).get("result")
             if not isinstance(result, dict):
                 break
@@ -282,17 +283,14 @@ class Gateway:
         answers = await asyncio.gather(*(self._links[name].request(dict(message)) for name in names))
         return dict(zip(names, answers, strict=True))
 
-    def _own_id(self) -> str:
-        return f"firefly-{next(self._ids)}"
-
     def _listener(self, name: str) -> Listener:
         """Takes what one server says; its requests get ids that no other server's can have."""
 
         async def hear(message: JsonObject, related: RequestId | None) -> None:
             if is_request(message):
-                own_id = f"{name}:{next(self._ids)}"
-                self._asked[own_id] = (name, message["id"])
-                message = {**message, "id": own_id}
+                asked_as = f"{name}:{next(self._ids)}"
+                self._asked[asked_as] = (name, message["id"])
+                message = {**message, "id": asked_as}
             await self._emit(message, related)
 
         return hear

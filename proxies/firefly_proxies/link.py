@@ -22,6 +22,7 @@ from firefly_proxies.messages import (
     is_request,
     is_response,
     meta_of,
+    own_id,
     params_of,
     request,
     tool_error,
@@ -227,7 +228,7 @@ class Link:
                 params: JsonObject = {} if cursor is None else {"cursor": cursor}
                 if envelope:
                     params["_meta"] = envelope
-                answer = await upstream.request(request(f"firefly-tools-{next(self._ids)}", "tools/list", params or None))
+                answer = await upstream.request(request(own_id(next(self._ids)), "tools/list", params or None))
                 result = answer.get("result")
                 if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
                     return

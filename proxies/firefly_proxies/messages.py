@@ -35,6 +35,7 @@ META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 META_SESSION = "firefly/session"
 """The ``_meta`` key by which a client names its session."""
 
+_OWN = "firefly-own-"
 LIST_KEYS = {
     "tools/list": "tools",
     "resources/list": "resources",
@@ -93,6 +94,16 @@ class HttpError(dict[str, Any]):
 def is_request(message: Any) -> bool:
     """Whether the message asks for an answer."""
     return isinstance(message, dict) and isinstance(message.get("method"), str) and is_request_id(message.get("id"))
+
+
+def own_id(what: object) -> str:
+    """An id for a request that a proxy makes on its own account."""
+    return f"{_OWN}{what}"
+
+
+def is_own_id(request_id: RequestId) -> bool:
+    """Whether an id was made by :func:`own_id`."""
+    return isinstance(request_id, str) and request_id.startswith(_OWN)
 
 
 def is_request_id(value: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ from firefly_proxies.conversation import Conversation, Emit, Opening
 from firefly_proxies.eras import StatelessClient, StatelessSession
 from firefly_proxies.gateway import Gateway
 from firefly_proxies.ledger import Ledger, Redacts
-from firefly_proxies.link import Link
+from firefly_proxies.link import Link, failure
 from firefly_proxies.messages import (
     HANDSHAKE_VERSIONS,
     LATEST_STATELESS,
     META_CAPABILITIES,
     META_CLIENT,
     META_VERSION,
+    STATELESS_VERSIONS,
+    UNSUPPORTED_VERSION,
     RequestId,
+    error,
+    own_id,
     request,
+    version_of,
 )
 from firefly_proxies.upstream import START_SECONDS, Connect, Listener, Upstream
 
@@ -62,6 +67,38 @@ class Relay:
     def dead(self) -> bool:
         """Whether the server is gone, so that this session can do nothing more."""
         return self._link.dead
+
+
+class Unnamed:
+    """A stateless request that names no session, for servers of the handshake era: served by a session that all such share.
+
+    Discovery tells of the handshake versions alone, so that a client that can choose takes a session of its own.
+    """
+
+    def __init__(self, shared: Callable[[Opening], Awaitable[StatelessSession]], opening: Opening, emit: Emit) -> None:
+        """``shared`` gives the session."""
+        self._shared = shared
+        self._opening = opening
+        self._emit = emit
+
+    async def request(self, message: JsonObject) -> JsonObject:
+        """Answer a request."""
+        if message["method"] == "server/discover":
+            data = {"supported": list(HANDSHAKE_VERSIONS), "requested": version_of(message)}
+            return error(
+                message["id"], UNSUPPORTED_VERSION, "Unsupported protocol version: initialize, or name a session", data
+            )
+        try:
+            session = await self._shared(self._opening)
+        except FireflyError as trouble:
+            return failure(message["id"], trouble)
+        return await session.request(message, self._emit)
+
+    async def notify(self, message: JsonObject) -> None:
+        """This era has no notifications from clients."""
+
+    async def close(self) -> None:
+        """The session stays for the others."""
 
 
 class RecordFactory:
@@ -141,14 +178,7 @@ class RecordFactory:
         if opening.session_id is not None:
             session = await self._translated(opening)
             return StatelessClient(session, emit, session.close)
-        async with self._sharing:
-            if self._shared is not None and self._shared[1].dead:
-                await self._shared[0].close()
-                self._shared = None
-            if self._shared is None:
-                inner: list[Relay | Gateway] = []
-                self._shared = (await self._translated(opening, inner.append), inner[0])
-        return StatelessClient(self._shared[0], emit)
+        return Unnamed(self._shared_session, opening, emit)
 
     async def close(self) -> None:
         """Release what the sessions shared."""
@@ -156,17 +186,28 @@ class RecordFactory:
             await self._shared[0].close()
         await self._connector.close()
 
+    async def _shared_session(self, opening: Opening) -> StatelessSession:
+        """The one session of all stateless clients that name none: their calls share the servers' state, and so a recording."""
+        async with self._sharing:
+            if self._shared is not None and self._shared[1].dead:
+                await self._shared[0].close()
+                self._shared = None
+            if self._shared is None:
+                inner: list[Relay | Gateway] = []
+                self._shared = (await self._translated(opening, inner.append), inner[0])
+            return self._shared[0]
+
     async def _translated(
         self, opening: Opening, keep: Callable[[Relay | Gateway], None] = lambda inner: None
     ) -> StatelessSession:
-        """A handshake session for stateless clients; discovery tells them of the versions that give a session of their own."""
+        """A handshake session for stateless clients."""
 
         async def opener(emit: Emit) -> Conversation:
             inner = self._session(Opening(opening.transport, False, opening.query, opening.headers, opening.session_id), emit)
             keep(inner)
             return inner
 
-        return await StatelessSession.begin(opener, HANDSHAKE_VERSIONS)
+        return await StatelessSession.begin(opener, [*STATELESS_VERSIONS, *HANDSHAKE_VERSIONS])
 
     def _session(self, opening: Opening, emit: Emit) -> Relay | Gateway:
         ledger = Ledger(
@@ -218,7 +259,7 @@ class RecordFactory:
         }
         upstream = await self._upstream(spec.name, ignore, {})
         try:
-            answer = await upstream.request(request("firefly-discover", "server/discover", {"_meta": envelope}))
+            answer = await upstream.request(request(own_id("discover"), "server/discover", {"_meta": envelope}))
         except FireflyError:
             return False
         finally:

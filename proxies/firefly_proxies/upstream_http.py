@@ -149,7 +149,7 @@ class HttpUpstream:
             headers = self._handshake_headers()
         else:
             headers = {**self._headers, **_ACCEPT, **routing_headers(message, version), **PARAM_HEADERS.get({})}
-        if message.get("method") == "initialize":
+        if version is None and message.get("method") == "initialize":
             headers.pop("Mcp-Protocol-Version", None)
         try:
             async with self._http.post(self._url, data=dumps(message), headers=headers, allow_redirects=False) as reply:

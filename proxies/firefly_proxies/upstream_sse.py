@@ -11,7 +11,16 @@ import aiohttp
 from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_proxies import sse
-from firefly_proxies.messages import REQUEST_CANCELLED, RequestId, error, is_response, meta_of, notification, params_of
+from firefly_proxies.messages import (
+    REQUEST_CANCELLED,
+    RequestId,
+    error,
+    is_own_id,
+    is_response,
+    meta_of,
+    notification,
+    params_of,
+)
 from firefly_proxies.upstream import MESSAGE_LIMIT, START_SECONDS, Listener
 from firefly_proxies.upstream_http import HttpPool
 
@@ -134,8 +143,9 @@ class SseUpstream:
                 pending[0].set_result(message)
             return
         token = params_of(message).get("progressToken")
+        ids = [key for key in self._pending if not is_own_id(key)]
         if token is not None:
             related = next((key for key, (_, own) in self._pending.items() if own == token), None)
         else:
-            related = next(iter(self._pending)) if len(self._pending) == 1 else None
+            related = ids[0] if len(ids) == 1 else None
         await self._listener(message, related)

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_proxies.child import Child
-from firefly_proxies.messages import REQUEST_CANCELLED, RequestId, error, is_response, meta_of, notification, params_of
+from firefly_proxies.messages import (
+    REQUEST_CANCELLED,
+    RequestId,
+    error,
+    is_own_id,
+    is_response,
+    meta_of,
+    notification,
+    params_of,
+)
 from firefly_proxies.upstream import MESSAGE_LIMIT, START_SECONDS, Listener
 
 STRAY_BYTES = 1024 * 1024
@@ -178,9 +187,10 @@ class StdioUpstream:
         token = params_of(message).get("progressToken")
         if token is not None:
             return next((pending.client_id for pending in self._pending.values() if pending.token == token), None)
-        if len(self._pending) == 1 and not str(message.get("method", "")).endswith("list_changed"):
-            return next(iter(self._pending.values())).client_id
-        return None
+        if str(message.get("method", "")).endswith("list_changed"):
+            return None
+        ids = [pending.client_id for pending in self._pending.values() if not is_own_id(pending.client_id)]
+        return ids[0] if len(ids) == 1 else None
 
     def _stray(self, line: bytes) -> None:
         if self._strays == 0:

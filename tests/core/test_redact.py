@@ -48,9 +48,10 @@ def test_these_names_carry_credentials(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "max_tokens", "token_count", "tokens", "next_page_token", "pageToken", "progressToken", "continuation_token", "token_id",
-        "key", "keyword", "primary_key", "keys", "author", "authority", "password_length", "token_type", "has_password",
-        "secretary", "compass", "passenger", "passage", "tokenize", "secret_name", "cookie_count", "session", "path", "key_file",
+        "max_tokens", "token_count", "tokens", "next_page_token", "pageToken", "progressToken", "continuation_token",
+        "token_id", "key", "keyword", "primary_key", "keys", "author", "authority", "password_length", "token_type",
+        "has_password", "secretary", "compass", "passenger", "passage", "tokenize", "secret_name", "cookie_count", "session",
+        "path", "key_file",
     ],
 )  # fmt: skip
 def test_these_names_are_harmless(name: str) -> None:
@@ -66,13 +67,16 @@ def test_every_credential_name_has_a_hint_in_its_encoded_form(name: str) -> None
 
 
 def test_arguments_under_a_credentials_name_are_replaced_at_any_depth() -> None:
-    params = {"name": "login", "arguments": {"user": "ann", "auth": [{"deep": {"password": "abc", "pin": 4}}], "otp": 123456}}
+    params = {
+        "name": "login",
+        "arguments": {"user": "ann", "credentials": [{"deep": {"password": "abc", "pin": 4}}], "otp": 123456},
+    }
     assert Redactor().params(params) == {
         "name": "login",
         "arguments": {
             "user": "ann",
             # All that stands below the name of a credential is taken for one.
-            "auth": [{"deep": {"password": "[redacted:name]", "pin": "[redacted:name]"}}],
+            "credentials": [{"deep": {"password": "[redacted:name]", "pin": "[redacted:name]"}}],
             "otp": "[redacted:name]",
         },
     }

@@ -1,0 +1,145 @@
+"""Second observations: every useful session once more in fresh sandboxes, and its reads without its writes.
+
+Where all answers agree, the origin of both sessions is proven. What a read answers without the writes before it is evidence
+for the effect relation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from firefly_mcp.errors import ServerError
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.observe import is_success
+from firefly_mcp.servers.names import ExposedNames
+from firefly_mcp.state.effects import EffectRelation
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.types import Call, CallStatus, Session, ToolKey
+from firefly_proxies.conversation import Conversation, Opening
+from firefly_proxies.messages import LATEST_HANDSHAKE, RequestId, notification, request
+from firefly_proxies.record import RecordFactory
+
+_CLIENT = {"name": "firefly-confirm", "version": "1"}
+
+
+def useful(calls: Sequence[Call]) -> bool:
+    """Whether a session may give tasks: at least two calls of it did what they were asked."""
+    return sum(is_success(call) for call in calls) >= 2
+
+
+def session_calls(recording: Recording, session: Session) -> list[Call]:
+    """The tool calls of a session, in order, with their results."""
+    return list(queries.calls(recording, session=session.id, method="tools/call"))
+
+
+async def repeat(
+    recording: Recording, factory: RecordFactory, calls: Sequence[Call], *, servers: Sequence[str], key: str
+) -> None:
+    """Make the same calls again as one session called ``key``.
+
+    Raises:
+        ServerError: the session could not begin.
+    """
+
+    async def ignore(message: JsonObject, related: RequestId | None) -> None:
+        return
+
+    conversation = await factory.open(Opening("http", session_id=key), ignore)
+    ids = itertools.count(1)
+    try:
+        await _ask(conversation, next(ids), "initialize", _hello())
+        await conversation.notify(notification("notifications/initialized"))
+        tools = [tool.key for server in servers for tool in queries.tools(recording, server)]
+        names = ExposedNames(tools, single=len(servers) == 1)
+        for call in calls:
+            params = {"name": names.exposed(call.key), "arguments": call.arguments}
+            await conversation.request(request(next(ids), "tools/call", params))
+    finally:
+        await conversation.close()
+
+
+def _hello() -> JsonObject:
+    return {"protocolVersion": LATEST_HANDSHAKE, "capabilities": {}, "clientInfo": _CLIENT}
+
+
+async def _ask(conversation: Conversation, request_id: int, method: str, params: JsonObject) -> JsonObject:
+    answer = await conversation.request(request(request_id, method, params))
+    if "error" in answer:
+        raise ServerError(str(answer["error"].get("message")))
+    return answer
+
+
+def prove(
+    recording: Recording, first: Session, second: Session, relation: EffectRelation, origins: Mapping[str, str]
+) -> dict[str, bool]:
+    """Compare two sessions of the same calls, and mark the origin of both as proven for each server where they agree.
+
+    A server's start is proven if at least one of its calls was answered and every answer is the same. An answer of a tool that
+    may change nothing and that differs is the tool's own doing (a clock): it does not count against the others.
+
+    Args:
+        recording: holds both.
+        first: the exploring session.
+        second: its repetition.
+        relation: tells which tools may change something.
+        origins: the origin id of each server's fresh sandbox.
+
+    Returns:
+        For each server whether it was proven.
+    """
+    pairs = list(zip(session_calls(recording, first), session_calls(recording, second), strict=False))
+    verdicts: dict[str, bool] = {}
+    for server in sorted({call.server for call, _ in pairs}):
+        agreed, disagreed = 0, False
+        for one, other in pairs:
+            if one.server != server:
+                continue
+            if _same(one, other):
+                agreed += 1
+            elif one.args_hash != other.args_hash or relation.writes(one.key):
+                disagreed = True
+        proven = agreed > 0 and not disagreed
+        verdicts[server] = proven
+        if proven:
+            for session in (first, second):
+                SessionWriter(recording, session.id, session.key).set_origin(server, f"proven({origins[server]})")
+    return verdicts
+
+
+def _same(one: Call, other: Call) -> bool:
+    return (
+        one.key == other.key
+        and one.args_hash == other.args_hash
+        and one.status == other.status == CallStatus.DONE
+        and one.result_hash == other.result_hash
+        and one.error == other.error
+    )
+
+
+def probes(
+    sessions: Sequence[tuple[Session, Sequence[Call]]], relation: EffectRelation, *, limit: int, each: int = 1
+) -> list[tuple[Session, ToolKey]]:
+    """Which sessions to repeat without which writer, so that each pair of a writer and a later reader is tried ``each`` times.
+
+    Pairs that an observation has settled already are left out.
+    """
+    tried: dict[tuple[ToolKey, ToolKey], int] = {}
+    chosen: list[tuple[Session, ToolKey]] = []
+    for session, calls in sessions:
+        for writer in dict.fromkeys(call.key for call in calls if is_success(call) and relation.writes(call.key)):
+            start = next(index for index, call in enumerate(calls) if call.key == writer and is_success(call))
+            readers = {call.key for call in calls[start + 1 :] if call.server == writer.server and call.key != writer and is_success(call)}
+            pairs = [
+                (writer, reader)
+                for reader in readers
+                if relation.may_affect(writer, reader)
+                and relation.effect(writer, reader).source not in ("declared", "observed")
+                and tried.get((writer, reader), 0) < each
+            ]
+            if pairs and len(chosen) < limit:
+                chosen.append((session, writer))
+                for pair in pairs:
+                    tried[pair] = tried.get(pair, 0) + 1
+    return chosen

@@ -1,0 +1,97 @@
+"""What each episode shall do: a tour of one server, or a walk along a sampled sub-DAG and on from there.
+
+Everything here is decided from the seed, the episode's number and what is recorded already; nothing from the clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from firefly_agents.offline.arguments import Wish
+from firefly_agents.offline.planner import Step
+from firefly_mcp.graph import Mix, SubDag, ToolGraph, sample
+from firefly_mcp.graph.coverage import Coverage
+from firefly_mcp.jsonio import JsonObject
+
+TOUR_CALLS = 16
+WALK = Mix(
+    shapes={"chain": 0.5, "fan_out": 0.15, "fan_in": 0.2, "diamond": 0.15},
+    size=(2, 5),
+    cross_server=0.3,
+)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One session to hold.
+
+    Attributes:
+        number: unique within an exploration of one seed.
+        kind: ``tour`` or ``walk``.
+        servers: the servers to start.
+        steps: the sub-DAG's nodes in calling order.
+        length: calls at most.
+        dag: the sub-DAG as JSON, for the label.
+    """
+
+    number: int
+    kind: str
+    servers: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    length: int = TOUR_CALLS
+    dag: JsonObject | None = None
+
+    def key(self, seed: int) -> str:
+        """The session's name in the recording."""
+        return f"explore-{seed}-{self.number}"
+
+    def labels(self, seed: int) -> dict[str, Any]:
+        """What is kept with the session."""
+        return {"episode": self.number, "seed": seed, "kind": self.kind, **({"dag": self.dag} if self.dag else {})}
+
+    def rng(self, seed: int) -> random.Random:
+        """The episode's own source of variety."""
+        return random.Random(f"{seed}/{self.number}")
+
+    def instructions(self) -> str:
+        """The system prompt for a model that reads one."""
+        text = resources.files("firefly_agents").joinpath("prompts/explore.md").read_text(encoding="utf-8")
+        return text.format(length=self.length, course=self._course())
+
+    def _course(self) -> str:
+        if not self.steps:
+            return "Try each tool that is offered at least once, those that need nothing first."
+        lines = ["Follow this course, then go on to whatever the results allow:"]
+        for number, step in enumerate(self.steps, 1):
+            fed = "".join(f"; its `{wish.argument}` from what {wish.source.tool} returned" for wish in step.wishes)
+            lines.append(f"{number}. {step.tool.tool} of {step.tool.server}{fed}")
+        return "\n".join(lines)
+
+
+def tours(servers: Sequence[str], rounds: int) -> list[Episode]:
+    """A tour of every server, ``rounds`` times over."""
+    names = [name for _ in range(rounds) for name in servers]
+    return [Episode(number, "tour", (name,)) for number, name in enumerate(names)]
+
+
+def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int) -> list[Episode]:
+    """Walks along freshly sampled sub-DAGs, numbered from ``first``."""
+    dags = sample(graph, count, seed=seed * 1_000_003 + first, mix=WALK, coverage=coverage)
+    return [walk(dag, number, seed) for number, dag in enumerate(dags, first)]
+
+
+def walk(dag: SubDag, number: int, seed: int) -> Episode:
+    """The episode of one sub-DAG, with room for a few calls beyond it."""
+    keys = {node.id: node.key for node in dag.nodes}
+    steps = tuple(
+        Step(node.key, tuple(Wish(keys[link.source], link.argument) for link in dag.links if link.target == node.id))
+        for node in dag.nodes
+    )
+    servers = tuple(sorted({node.key.server for node in dag.nodes}))
+    beyond = random.Random(f"{seed}/{number}/length").choice((1, 2, 2, 3))
+    return Episode(number, "walk", servers, steps, min(8, len(steps) + beyond), dag.to_json())
+
