@@ -2,6 +2,7 @@
 
 ==================  ==================================================================
 FIREFLY_STORE       the recording that ``--store`` means when it is not given
+FIREFLY_TOKEN       the bearer token that ``record --http`` demands
 FIREFLY_DEBUG       set: show the traceback behind an error's line
 OPENAI_BASE_URL     the endpoint of ``--model NAME`` (any OpenAI-compatible one)
 OPENAI_API_KEY      its key; never stored, never passed to a server

@@ -5,18 +5,19 @@ Each stage reads and writes the recording, so a run that was interrupted goes on
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from firefly_agents.explorer import ExploreReport, explore
+from firefly_agents.explorer import ExploreReport, Progress, explore
+from firefly_agents.sandboxes import Seeds
 from firefly_agents.synthesizer import candidates, prove
 from firefly_mcp.graph.store import build_from, write_graph
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.observe import is_success
-from firefly_mcp.progress import Progress
 from firefly_mcp.report.html import render_report
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store import queries
@@ -24,6 +25,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task, write_tasks
 from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
+from firefly_mcp.types import SessionKind
 
 RESULT_SHOWN = 4000
 
@@ -41,6 +43,7 @@ async def run_pipeline(
     specs: Mapping[str, ServerSpec],
     out: Path,
     *,
+    seeds: Seeds,
     episodes: int,
     seed: int,
     model: str,
@@ -62,28 +65,24 @@ async def run_pipeline(
             seed=seed,
             model=model,
             concurrency=concurrency,
+            seeds=seeds,
             offline=offline,
-            workspace=out / "sandboxes",
             progress=progress,
         )
-        with progress.stage("tool graph", 1) as step:
-            graph = build_from(recording, seed=seed)
-            write_graph(recording, graph)
-            step()
+        graph = build_from(recording, seed=seed)
+        write_graph(recording, graph)
         drafted = candidates(recording)
-        with progress.stage("proving tasks", max(1, len(drafted))) as step:
-            synthesis = await prove(drafted, recording, progress=step)
+        proven = itertools.count(1)
+        synthesis = await prove(drafted, recording, progress=lambda: progress("prove", next(proven), len(drafted)))
         ledger = synthesis.ledger
         store_tasks(recording, ledger)
         rows = server_rows(recording, specs, explored, ledger.admitted)
         report: JsonObject = {
             "servers": sum(1 for row in rows if "error" not in row),
             "tools": len(queries.tools(recording)),
-            "calls": _count(
-                recording, "SELECT count(*) FROM call c JOIN session s ON s.id = c.session_id WHERE s.kind <> 'replay'"
-            ),
+            "calls": sum(session.calls for session in queries.sessions(recording, evidence_only=True)),
             "edges": len(graph),
-            "sub_dags": explored.sub_dags,
+            "sub_dags": sum("dag" in s.labels for s in queries.sessions(recording, kind=SessionKind.EXPLORE)),
             **ledger.summary(),
             "replay": dict(synthesis.replay),
             "seconds": round(time.monotonic() - started, 1),
@@ -111,8 +110,8 @@ def server_rows(
     used = Counter(server for task in tasks for server in task.servers)
     rows: list[JsonObject] = []
     for name in specs:
-        if name in explored.failed and not calls[name]:
-            rows.append({"name": name, "error": explored.failed[name]})
+        if name in explored.left_out and not calls[name]:
+            rows.append({"name": name, "error": explored.left_out[name]})
         else:
             row = {"name": name, "tools": tools[name], "calls": calls[name], "successes": successes[name], "tasks": used[name]}
             rows.append(row)
@@ -137,7 +136,3 @@ def _with_results(recording: Recording, ledger: Ledger) -> list[JsonObject]:
             node["result"] = step.call.result if len(result) <= RESULT_SHOWN else result[:RESULT_SHOWN] + " …"
         shown.append(line)
     return shown
-
-
-def _count(recording: Recording, sql: str) -> int:
-    return int(str(recording.db.execute(sql).fetchall()[0][0]))

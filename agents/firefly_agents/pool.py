@@ -21,13 +21,15 @@ from firefly_proxies.upstream import Listener, Upstream
 class ServerPool:
     """Connects sessions to servers; its :meth:`connect` is what a recording proxy asks for upstreams."""
 
-    def __init__(self, connector: Connector, shareable: Callable[[str], bool]) -> None:
-        """Share the processes of servers that are ``shareable`` when a session asks for them."""
+    def __init__(
+        self, connector: Connector, shareable: Callable[[str], bool], started: Callable[[], None] = lambda: None
+    ) -> None:
+        """Share the processes of servers that are ``shareable`` when a session asks for them; ``started`` counts starts."""
         self._connector = connector
         self._shareable = shareable
+        self._started = started
         self._shared: dict[str, _Shared] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.starts = 0
 
     async def connect(self, spec: ServerSpec, listener: Listener) -> Upstream:
         """An upstream of its own, or a share in one.
@@ -36,7 +38,7 @@ class ServerPool:
             ServerError: the server could not be started.
         """
         if spec.command is None or not self._shareable(spec.name):
-            self.starts += 1
+            self._started()
             return await self._connector.connect(spec, listener)
         async with self._locks[spec.name]:
             shared = self._shared.get(spec.name)
@@ -44,7 +46,7 @@ class ServerPool:
                 if shared is not None:
                     await shared.close()
                 shared = self._shared[spec.name] = _Shared()
-                self.starts += 1
+                self._started()
                 shared.upstream = await self._connector.connect(spec, shared.hear)
         return _Share(shared)
 

@@ -37,9 +37,9 @@ def command(store: Path, tasks_file: Path, model: str, k: int, split: str, out: 
     elif model == "random":
         subject = Random()
     else:
-        from firefly_agents.model import endpoint_model
+        from firefly_agents.models import make_named_model
 
-        subject = ModelSubject(model, endpoint_model(model))
+        subject = ModelSubject(model, make_named_model(model))
 
     async def run(recording: Recording) -> JsonObject:
         return await bench(tasks, recording, subject, k=k)

@@ -78,15 +78,17 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. ``FIREFLY_DEBUG=1`` shows the traceback behind an error's line."""
+    stdout = sys.stdout
     try:
         outcome = cli.main(args=None if args is None else list(args), prog_name="firefly", standalone_mode=False)
-        sys.stdout.flush()
+        if not stdout.closed:  # a proxy on stdio closes it when its client goes
+            stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except BaseException as error:
-        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
-            # The reader has seen enough (``firefly calls | head``); click exits with 1 then. Python would complain once more
-            # when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) or sys.stdout is not stdout:
+            # The reader has seen enough (``firefly calls | head``): click puts another stdout in its place and exits with 1.
+            # Python would complain once more when it closes the real one.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             return 0
         if os.environ.get("FIREFLY_DEBUG") and not isinstance(error, SystemExit | click.ClickException):
             raise

@@ -49,7 +49,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str |
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, emoji=False)
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if terminal else _PIPE_WIDTH, highlight=False, emoji=False)
     listed = [list(row) for row in rows]
     out = Table(
         title=Text(plain(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
@@ -62,11 +63,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str |
             justify="right" if numeric else "left",
             no_wrap=not wide,
             overflow="fold" if wide else "ellipsis",
-            ratio=1 if wide and sys.stdout.isatty() else None,
+            ratio=1 if wide and terminal else None,
         )
     for row in listed:
         out.add_row(*(Text(_number(cell) if isinstance(cell, float) else plain(cell)) for cell in row))
-    console.print(out)
+    if terminal:
+        console.print(out)
+        return
+    with console.capture() as capture:
+        console.print(out)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _number(value: float) -> str:

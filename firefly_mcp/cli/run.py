@@ -44,17 +44,17 @@ def command(
     """
     import anyio
 
+    from firefly_agents.explorer import Progress
     from firefly_agents.pipeline import RunResult, run_pipeline
-    from firefly_mcp.progress import terminal_progress
-    from firefly_mcp.servers.bundled import bundled_servers
+    from firefly_agents.progress import bar
+    from firefly_agents.sandboxes import Seeds
+    from firefly_mcp.servers.bundled import bundled_path, seed_folder
     from firefly_mcp.servers.config import load_servers
 
-    specs = load_servers(config, only) if config is not None else bundled_servers()
-    if config is None and only:
-        unknown = [name for name in only if name not in specs]
-        if unknown:
-            raise ConfigError(f"--server {unknown[0]}: no such bundled server; there are: {', '.join(specs)}")
-        specs = {name: specs[name] for name in only}
+    specs = load_servers(config or bundled_path(), only)
+    if not specs:
+        raise ConfigError(f"{config}: no servers in it")
+    seeds = Seeds(seed_folder() if config is None else config.resolve().parent)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -63,13 +63,21 @@ def command(
     for spec in specs.values():
         note(f"  {spec.name}: {spec.url or ' '.join((str(spec.command), *spec.args))}")
 
-    async def run() -> RunResult:
+    async def run(progress: Progress) -> RunResult:
         return await run_pipeline(
-            specs, out, episodes=episodes, seed=seed, model=model, concurrency=concurrency, offline=offline, progress=progress
+            specs,
+            out,
+            seeds=seeds,
+            episodes=episodes,
+            seed=seed,
+            model=model,
+            concurrency=concurrency,
+            offline=offline,
+            progress=progress,
         )
 
-    with terminal_progress() as progress:
-        result = anyio.run(run)
+    with bar() as progress:
+        result = anyio.run(run, progress)
     report = result.report
     if as_json:
         emit_json(report)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from firefly_mcp.cli.options import json_option, store_option
-from firefly_mcp.cli.output import emit_json, table
+from firefly_mcp.cli.output import emit_json, plain
 
 
 @click.command(name="sample")
@@ -47,12 +47,11 @@ def command(
     if as_json:
         emit_json([dag.to_json() for dag in dags])
         return
-    rows = []
     for number, dag in enumerate(dags, 1):
-        nodes = "  ".join(f"{node.id}={node.key}" for node in dag.nodes)
-        links = "  ".join(f"{link.source}→{link.target}.{link.argument}" for link in dag.links)
-        rows.append((number, dag.shape, len(dag.nodes), nodes, links))
-    table(["#", "shape", "calls", "*calls in order", "*data"], rows)
+        click.echo(f"{number}. {dag.shape}, {len(dag.nodes)} {'call' if len(dag.nodes) == 1 else 'calls'}")
+        for node in dag.nodes:
+            fed = ", ".join(f"{plain(link.argument)} from {link.source}" for link in dag.links if link.target == node.id)
+            click.echo(f"   {node.id:<3} {plain(node.key)}" + (f"  ({fed})" if fed else ""))
 
 
 def _shapes(told: str) -> dict[str, float]:

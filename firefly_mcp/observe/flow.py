@@ -20,7 +20,7 @@ from firefly_mcp.observe.leaves import Step, json_path, json_pointer, walk
 from firefly_mcp.observe.prose import Found, regex_for, values_in
 from firefly_mcp.observe.success import is_success
 from firefly_mcp.observe.values import THRESHOLD, informative, number_in
-from firefly_mcp.observe.view import View, result_view
+from firefly_mcp.observe.view import result_view
 from firefly_mcp.types import Call
 
 Key = int | float | str | bytes
@@ -61,7 +61,6 @@ class Flow:
 @dataclass(frozen=True, slots=True)
 class _Source:
     call: Call
-    order: int
     steps: tuple[Step, ...] | None
     text: str = ""
     found: Found | None = None
@@ -109,7 +108,7 @@ def _session_flows(calls: list[Call]) -> Iterator[Flow]:
     containers = any(isinstance(use.key, bytes) for per_call in uses for use in per_call)
     sources: dict[Key, list[_Source]] = {}
     own: set[Key] = set()
-    for order, (call, used) in enumerate(zip(calls, uses, strict=True)):
+    for call, used in zip(calls, uses, strict=True):
         success = is_success(call)
         if success:
             yield from _credit(call, used, sources, own)
@@ -117,8 +116,8 @@ def _session_flows(calls: list[Call]) -> Iterator[Flow]:
         if success and wanted:
             carried = {use.key for use in used}
             shown: set[Key] = set()
-            for key, source in _shown(call, order, containers):
-                if key in wanted and key not in carried and key not in shown:
+            for key, source in _shown(call, wanted, containers):
+                if key not in carried and key not in shown:
                     shown.add(key)
                     sources.setdefault(key, []).append(source)
 
@@ -180,25 +179,24 @@ def _uses(arguments: Any) -> Iterator[_Use]:
                     yield _Use(steps, part, part_key, part_weight * _COMPOSED_WEIGHT, whole=False)
 
 
-def _shown(call: Call, order: int, containers: bool) -> Iterator[tuple[Key, _Source]]:
-    """The values that a call's result shows."""
-    view: View = result_view(call.result)
+def _shown(call: Call, wanted: set[Key], containers: bool) -> Iterator[tuple[Key, _Source]]:
+    """The values of a call's result that some argument of the session carries; those are informative already."""
+    view = result_view(call.result)
     if view.kind == "text":
         for item in values_in(view.value, limit=_LIMIT):
-            if informative(item.value) >= THRESHOLD:
-                key = value_key(item.value)
-                if key is not None:
-                    yield key, _Source(call, order, None, view.value, item)
+            key = value_key(item.value)
+            if key in wanted:
+                yield key, _Source(call, None, view.value, item)
         return
     for count, (steps, value) in enumerate(walk(view.value)):
         if count > 2 * _LIMIT:
             return
         if isinstance(value, dict | list):
             if containers and 1 < len(value) <= 1000:
-                yield canonical_json(value), _Source(call, order, steps)
-            continue
-        if value is None or isinstance(value, bool) or informative(value) < THRESHOLD:
+                key = canonical_json(value)
+                if key in wanted:
+                    yield key, _Source(call, steps)
             continue
         key = value_key(value)
-        if key is not None:
-            yield key, _Source(call, order, steps)
+        if key in wanted:
+            yield key, _Source(call, steps)

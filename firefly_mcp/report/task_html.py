@@ -142,7 +142,7 @@ def _readable(result: Any) -> str:
         if isinstance(content, list):
             parts = [str(part.get("text", f"({part.get('type', 'content')})")) for part in content if isinstance(part, dict)]
             return "\n".join(parts)
-    return _indented(result)
+    return result if isinstance(result, str) else _indented(result)
 
 
 def _indented(value: Any) -> str:

@@ -17,11 +17,12 @@ class VerbClass(StrEnum):
 
 
 _READ = frozenset(
-    """analyse analyze ask calc calculate check classify compare compute convert count decode describe detect diff encode
-    estimate evaluate examine explain explore extract fetch find forecast format generate get grep hash help identify info
-    inspect is list lookup look measure parse peek ping plan predict preview profile query rank read recommend render resolve
-    retrieve return returns round scan score search select show simulate solve sort split stat stats status suggest summarize
-    tell test transcribe transform translate validate verify view what who""".split()
+    """analyse analyze ask calc calculate check classify compare compute convert count decode describe detect diff
+    divide encode estimate evaluate examine explain explore extract fetch find forecast format generate get grep hash
+    help identify info inspect is list look lookup measure multiply parse peek ping plan predict preview profile query
+    rank read recommend render resolve retrieve return returns round scan score search select show simulate solve sort
+    split stat stats status subtract suggest sum summarize tell test transcribe transform translate validate verify
+    view what who""".split()
 )
 _WRITE = frozenset(
     """accept add allocate append apply approve archive assign attach book build cancel change charge clear clone close commit

@@ -46,7 +46,7 @@ def goal(tool: Tool) -> str:
     """What a tool does, as an imperative without a full stop: ``find the next business day``."""
     for source in (tool.description, tool.title):
         phrase = _phrase(source)
-        if phrase and tool.name.lower() not in phrase.lower().split():
+        if phrase and not ("_" in tool.name and tool.name.lower() in phrase.lower()):
             return phrase
     return _from_name(tool.name)
 

@@ -68,6 +68,7 @@ class Link:
         self._asked: dict[RequestId, int | None] = {}
         self._cancelled: set[RequestId] = set()
         self._page: list[JsonObject] = []
+        self._next_page: object = None
         self._version = ""
         self._hello: JsonObject | None = None
         self._greeted = False
@@ -192,10 +193,20 @@ class Link:
                 self._meet(message, version)
                 self._ledger.connected(self.server, result, version)
         elif method == "tools/list" and isinstance(result.get("tools"), list):
-            self._page = ([] if "cursor" not in params_of(message) else self._page) + result["tools"]
-            self._ledger.tools(self.server, self._page, self._version)
-            if result.get("nextCursor") is None:
-                self._listed.add(self.server)
+            self._learn_page(params_of(message).get("cursor"), result)
+
+    def _learn_page(self, cursor: object, result: JsonObject) -> None:
+        """Keep the tools of a list that is read from its start, page by page; of any other order nothing is learnt."""
+        if cursor is None:
+            self._page = []
+        elif cursor != self._next_page:
+            self._next_page = None
+            return
+        self._page = self._page + result["tools"]
+        self._next_page = result.get("nextCursor")
+        self._ledger.tools(self.server, self._page, self._version)
+        if self._next_page is None:
+            self._listed.add(self.server)
 
     def _meet(self, message: JsonObject, version: str) -> None:
         """A stateless client says who it is in every request."""

@@ -37,8 +37,8 @@ async def _walk(client: Client) -> None:
         return (await client.call_tool(tool, arguments)).structured_content
 
     total = await call("calc_add", a=1234.5, b=77.25)
-    product = await call("calc_multiply", a=total["value"], b=3.5)
-    await call("calc_multiply", a=product["value"], b=1.5)
+    share = await call("calc_divide", a=total["value"], b=3.5)
+    await call("calc_divide", a=share["value"], b=1.5)
     note = await call("notes_add_note", title="winter rye", text="feed at noon")
     await call("notes_list_notes")
     await call("notes_get_note", note_id=note["id"])
@@ -70,9 +70,7 @@ def store(made: tuple[Path, Synthesis], tmp_path: Path) -> Path:
 
 def chain(made: tuple[Path, Synthesis]) -> Task:
     """The admitted task with three calculations in a row."""
-    return next(
-        task for task in made[1].ledger.admitted if [node.tool for node in task.plan] == ["add", "multiply", "multiply"]
-    )
+    return next(task for task in made[1].ledger.admitted if [node.tool for node in task.plan] == ["add", "divide", "divide"])
 
 
 def test_chains_are_admitted_with_a_verdict_of_every_gate(made: tuple[Path, Synthesis]) -> None:
@@ -89,7 +87,7 @@ def test_chains_are_admitted_with_a_verdict_of_every_gate(made: tuple[Path, Synt
         "uniqueness",
     ]
     assert all(verdict.passed for verdict in task.verdicts)
-    assert list(task.answer.values()) == [pytest.approx((1234.5 + 77.25) * 3.5 * 1.5)]
+    assert task.answer["text"] == f"{(1234.5 + 77.25) / 3.5 / 1.5:g}"
     assert made[1].replay.keys() == {"exact"}
 
 
@@ -109,7 +107,7 @@ def _changed(task: Task, **update: Any) -> Task:
 
 
 def _wrong_answer(task: Task) -> Task:
-    return _changed(task, answer={name: value + 1 for name, value in task.answer.items()})
+    return _changed(task, answer={name: f"1{value}" for name, value in task.answer.items()})
 
 
 def _moved_path(task: Task) -> Task:
@@ -122,7 +120,7 @@ def _bare_index(task: Task) -> Task:
 
 
 def _leaked(task: Task) -> Task:
-    [value] = task.answer.values()
+    value = next(iter(task.answer.values()))
     return _changed(task, request=f"{task.request} (About {value}, I think.)")
 
 

@@ -1,0 +1,91 @@
+"""Starting ``firefly`` commands and finding the test servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from firefly_mcp.servers.config import ServerSpec
+
+SERVERS = Path(__file__).parent.parent / "servers"
+
+Specs = Callable[..., ServerSpec]
+Proxy = Callable[..., AbstractAsyncContextManager[str]]
+Firefly = Callable[..., AbstractAsyncContextManager["Command"]]
+
+
+class Command:
+    """A running ``firefly`` command."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.errors = ""
+
+    async def until(self, text: str) -> str:
+        """Read standard error until a line holds ``text``; gives that line."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(30):
+            while line := (await self.process.stderr.readline()).decode():
+                self.errors += line
+                if text in line:
+                    return line.strip()
+        raise AssertionError(f"{text!r} never came; standard error: {self.errors}")
+
+    async def send(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + b"\n")
+        await self.process.stdin.drain()
+
+    async def receive(self) -> bytes:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            return await self.process.stdout.readline()
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        async with asyncio.timeout(20):
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    async def finish(self) -> tuple[int, str, str]:
+        """Close its input and wait for its end: exit code, standard output, standard error."""
+        async with asyncio.timeout(30):
+            out, errors = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, out.decode(), self.errors + errors.decode()
+
+
+@asynccontextmanager
+async def running_firefly(*args: str, **settings: Any) -> AsyncIterator[Command]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "firefly_mcp",
+        *args,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        **settings,
+    )
+    try:
+        yield Command(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs, and is not a zombie."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

@@ -1,0 +1,58 @@
+"""The agent loop: verl's own tool loop, with one replay session for each trajectory, and an end when the answer is in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopOutput
+from verl.experimental.agent_loop.tool_agent_loop import AgentData, AgentState, ToolAgentLoop
+
+from firefly_train.connection import Connections
+from firefly_train.function_schema import ANSWER_TOOL
+from firefly_train.reward import compute_score
+from firefly_train.trajectory import Trajectory, append_line
+
+
+class ReplayAgentLoop(ToolAgentLoop):  # type: ignore[misc]
+    """Runs one trajectory; verl makes one for each."""
+
+    def __init__(self, *args: Any, url: str, **kwargs: Any) -> None:
+        """Take verl's arguments, and ``url``: where the replay proxy answers."""
+        super().__init__(*args, **kwargs)
+        self._url = url
+        self._trajectory = Trajectory()
+
+    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> AgentLoopOutput:
+        """Run the row, count what replay said, and append the trajectory to the run's log."""
+        trajectory = self._trajectory
+        async with Connections.to(self._url).trajectory() as connection:
+            self._connection = connection
+            output: AgentLoopOutput = await super().run(sampling_params, **kwargs)
+        output.extra_fields.update(trajectory.extra_fields())
+        info = kwargs.get("extra_info") or {}
+        text = self.tokenizer.decode(output.response_ids, skip_special_tokens=True)
+        scored = compute_score("", text, kwargs["reward_model"]["ground_truth"], output.extra_fields)
+        line = trajectory.line(
+            step=int(kwargs.get("global_steps", -1)),
+            task_id=str(info.get("task_id", "")),
+            split=str(info.get("split", "")),
+            score=scored["score"],
+            tokens=len(output.response_ids),
+            turns=output.num_turns,
+        )
+        append_line(line)
+        return output
+
+    async def _handle_pending_state(self, agent_data: AgentData, sampling_params: dict[str, Any]) -> AgentState:
+        # The first state of every trajectory, and the first place where its data can be had.
+        agent_data.trajectory = self._trajectory
+        agent_data.connection = self._connection
+        return await super()._handle_pending_state(agent_data, sampling_params)
+
+    async def _handle_processing_tools_state(self, agent_data: AgentData) -> AgentState:
+        wanted = agent_data.tool_calls[: self.max_parallel_calls]
+        answered = any(call.name == ANSWER_TOOL for call in wanted)
+        offered = getattr(agent_data, "_active_tools", self.tools)
+        self._trajectory.refused += sum(call.name not in offered for call in wanted)
+        state = await super()._handle_processing_tools_state(agent_data)
+        return AgentState.TERMINATED if answered and self._trajectory.submitted else state

@@ -1,0 +1,112 @@
+"""Sampling with a transformers model: many prompts as one left-padded batch, each with a random generator of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How to sample. ``top_k`` of -1 or 0 and ``top_p`` of 1 leave the distribution whole; temperature 0 is greedy."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = -1
+    stop: frozenset[int] = frozenset()
+
+
+@dataclass
+class Sample:
+    """One prompt on its way: what was sampled for it so far."""
+
+    prompt: list[int]
+    params: SamplingParams
+    generator: random.Random
+    tokens: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it stopped or is as long as it may be."""
+        return bool(self.tokens) and (self.tokens[-1] in self.params.stop or len(self.tokens) >= self.params.max_tokens)
+
+
+@torch.no_grad()
+def sample_batch(model: Any, samples: Sequence[Sample], pad: int) -> None:
+    """Sample all of them to their ends, in place.
+
+    Args:
+        model: a transformers causal language model; its cache must allow selecting rows.
+        samples: new ones; at least one.
+        pad: the id that fills the left.
+
+    Log-probabilities are those of the distribution sampled from before ``top_k`` and ``top_p``, at the temperature used: what
+    the trainer computes for the same tokens.
+    """
+    device = next(model.parameters()).device
+    width = max(len(sample.prompt) for sample in samples)
+    ids = torch.tensor([[pad] * (width - len(s.prompt)) + s.prompt for s in samples], device=device)
+    mask = torch.tensor([[0] * (width - len(s.prompt)) + [1] * len(s.prompt) for s in samples], device=device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    running = list(samples)
+    cache: Any = None
+    while running:
+        out = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = out.past_key_values
+        chosen = _choose(out.logits[:, -1].float(), running)
+        kept = [row for row, sample in enumerate(running) if not sample.finished]
+        if not kept:
+            return
+        if len(kept) < len(running):
+            rows = torch.tensor(kept, device=device)
+            cache.batch_select_indices(rows)
+            mask, positions, chosen = mask[rows], positions[rows], chosen[rows]
+            running = [running[row] for row in kept]
+        ids = chosen[:, None]
+        mask = torch.cat([mask, mask.new_ones((len(running), 1))], dim=1)
+        positions = positions[:, -1:] + 1
+
+
+def _choose(logits: torch.Tensor, samples: Sequence[Sample]) -> torch.Tensor:
+    """The next token of each row, noted in its sample."""
+    temperatures = torch.tensor([s.params.temperature or 1.0 for s in samples], device=logits.device)
+    log_probs = torch.log_softmax(logits / temperatures[:, None], dim=-1)
+    allowed = log_probs
+    if any(s.params.top_k > 0 or s.params.top_p < 1.0 for s in samples):
+        allowed = torch.stack([_narrowed(row, s.params) for row, s in zip(log_probs, samples, strict=True)])
+    # Inverse of the cumulative distribution, in double precision: one uniform number of the row's own generator decides.
+    cumulative = allowed.double().exp().cumsum(-1)
+    draws = torch.tensor([s.generator.random() for s in samples], dtype=torch.float64, device=logits.device)
+    drawn = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True).squeeze(1)
+    drawn = drawn.clamp(max=logits.shape[-1] - 1)
+    greedy = torch.tensor([s.params.temperature == 0 for s in samples], device=logits.device)
+    chosen = torch.where(greedy, log_probs.argmax(-1), drawn)
+    told = log_probs.gather(1, chosen[:, None]).squeeze(1).tolist()
+    for sample, token, log_prob in zip(samples, chosen.tolist(), told, strict=True):
+        sample.tokens.append(token)
+        sample.log_probs.append(log_prob)
+    return chosen
+
+
+def _narrowed(row: torch.Tensor, params: SamplingParams) -> torch.Tensor:
+    ordered, order = row.sort(descending=True)
+    dropped = torch.zeros_like(ordered, dtype=torch.bool)
+    if params.top_k > 0:
+        dropped[params.top_k :] = True
+    if params.top_p < 1.0:
+        before = ordered.exp().cumsum(-1) - ordered.exp()
+        dropped |= before >= params.top_p
+    return torch.empty_like(row).scatter(0, order, ordered.masked_fill(dropped, float("-inf")))

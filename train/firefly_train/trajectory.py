@@ -1,0 +1,95 @@
+"""What happened in one trajectory: its calls by match kind, its misses by cause, and its answer."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from firefly_mcp.jsonio import JSON, JsonObject, dumps, text
+from firefly_mcp.types import MatchKind
+from firefly_train.reward import ANSWER_FIELD
+
+LOG_VARIABLE = "FIREFLY_TRAIN_ROLLOUTS"
+"""Environment variable: the file to which finished trajectories are appended."""
+REFUSED = ("invalid_arguments", "unknown_tool")
+"""Causes in which the caller was wrong, rather than the recording short."""
+
+
+@dataclass
+class Trajectory:
+    """One rollout of one task; ``session`` names its replay session."""
+
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    kinds: Counter[str] = field(default_factory=Counter)
+    misses: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    """Calls that never reached replay: an unknown tool, or arguments that are not JSON."""
+    failures: list[str] = field(default_factory=list)
+    """Infrastructure errors; any of them makes the run's figures worthless."""
+    answer: JSON = None
+    submitted: bool = False
+    tool_seconds: float = 0.0
+    _begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def calls(self) -> int:
+        """How many calls replay answered, misses included."""
+        return self.kinds.total()
+
+    def note(self, meta: JsonObject) -> None:
+        """Count one answered call by the provenance in its ``_meta``."""
+        kind = str(meta.get("firefly/match", MatchKind.LIVE))
+        self.kinds[kind] += 1
+        if kind == MatchKind.MISS:
+            self.misses[str(meta.get("firefly/cause", "unknown"))] += 1
+
+    def submit(self, answer: JSON) -> None:
+        """Take the answer; the first one counts."""
+        if not self.submitted:
+            self.submitted, self.answer = True, answer
+
+    def extra_fields(self) -> dict[str, Any]:
+        """Plain values for verl's extra fields, the same keys for every trajectory."""
+        return {
+            ANSWER_FIELD: text(self.answer) if self.submitted else "",
+            "firefly_calls": self.calls,
+            "firefly_misses": self.kinds[MatchKind.MISS],
+            "firefly_failures": len(self.failures),
+        }
+
+    def line(self, *, step: int, task_id: str, split: str, score: float, tokens: int, turns: int) -> JsonObject:
+        """The trajectory as a line of ``rollouts.jsonl``."""
+        return {
+            "step": step,
+            "split": split,
+            "task": task_id,
+            "session": self.session,
+            "reward": score,
+            "submitted": self.submitted,
+            "answer": self.answer,
+            "turns": turns,
+            "tokens": tokens,
+            "calls": self.calls,
+            "by_match": dict(self.kinds),
+            "misses": dict(self.misses),
+            "refused": self.refused,
+            "failures": self.failures,
+            "tool_seconds": round(self.tool_seconds, 4),
+            "seconds": round(time.monotonic() - self._begun, 4),
+        }
+
+
+def append_line(line: JsonObject, path: str | None = None) -> None:
+    """Append to the run's ``rollouts.jsonl``; several workers may, each line in one write. Without a file: nothing."""
+    path = path or os.environ.get(LOG_VARIABLE)
+    if path:
+        handle = os.open(Path(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, dumps(line) + b"\n")
+        finally:
+            os.close(handle)
