@@ -130,7 +130,11 @@ def probes(
     for session, calls in sessions:
         for writer in dict.fromkeys(call.key for call in calls if is_success(call) and relation.writes(call.key)):
             start = next(index for index, call in enumerate(calls) if call.key == writer and is_success(call))
-            readers = {call.key for call in calls[start + 1 :] if call.server == writer.server and call.key != writer and is_success(call)}
+            readers = {
+                call.key
+                for call in calls[start + 1 :]
+                if call.server == writer.server and call.key != writer and is_success(call)
+            }
             pairs = [
                 (writer, reader)
                 for reader in readers

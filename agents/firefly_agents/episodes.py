@@ -12,12 +12,14 @@ from importlib import resources
 from typing import Any
 
 from firefly_agents.offline.arguments import Wish
-from firefly_agents.offline.planner import Step
+from firefly_agents.offline.memory import ValueMemory
+from firefly_agents.offline.planner import Step, is_plumbing
+from firefly_agents.offline.seen import group_of
 from firefly_mcp.graph import Mix, SubDag, ToolGraph, sample
 from firefly_mcp.graph.coverage import Coverage
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.types import ToolKey
 
-TOUR_CALLS = 16
 WALK = Mix(
     shapes={"chain": 0.5, "fan_out": 0.15, "fan_in": 0.2, "diamond": 0.15},
     size=(2, 5),
@@ -42,7 +44,7 @@ class Episode:
     kind: str
     servers: tuple[str, ...]
     steps: tuple[Step, ...] = ()
-    length: int = TOUR_CALLS
+    length: int = 16
     dag: JsonObject | None = None
 
     def key(self, seed: int) -> str:
@@ -72,6 +74,11 @@ class Episode:
         return "\n".join(lines)
 
 
+def tour_length(tools: int, most: int) -> int:
+    """Calls of a tour: enough to call every tool, and to call again what failed."""
+    return min(most, 4 + tools * 3 // 2)
+
+
 def tours(servers: Sequence[str], rounds: int) -> list[Episode]:
     """A tour of every server, ``rounds`` times over."""
     names = [name for _ in range(rounds) for name in servers]
@@ -81,17 +88,41 @@ def tours(servers: Sequence[str], rounds: int) -> list[Episode]:
 def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int) -> list[Episode]:
     """Walks along freshly sampled sub-DAGs, numbered from ``first``."""
     dags = sample(graph, count, seed=seed * 1_000_003 + first, mix=WALK, coverage=coverage)
-    return [walk(dag, number, seed) for number, dag in enumerate(dags, first)]
+    return [walk(dag, number, seed, graph) for number, dag in enumerate(dags, first)]
 
 
-def walk(dag: SubDag, number: int, seed: int) -> Episode:
+def worth_walking(graph: ToolGraph, memory: ValueMemory) -> ToolGraph:
+    """The graph without tools that never answer well, tell the present time, or serve the plumbing of their server."""
+    kept = [tool for key, tool in graph.tools.items() if not memory.hopeless(key) and not is_plumbing(key.tool)]
+    return ToolGraph(kept, graph.edges)
+
+
+def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None) -> Episode:
     """The episode of one sub-DAG, with room for a few calls beyond it."""
     keys = {node.id: node.key for node in dag.nodes}
     steps = tuple(
-        Step(node.key, tuple(Wish(keys[link.source], link.argument) for link in dag.links if link.target == node.id))
+        Step(
+            node.key,
+            tuple(
+                Wish(keys[link.source], link.argument, _path(graph, keys[link.source], node.key, link.argument))
+                for link in dag.links
+                if link.target == node.id
+            ),
+        )
         for node in dag.nodes
     )
     servers = tuple(sorted({node.key.server for node in dag.nodes}))
     beyond = random.Random(f"{seed}/{number}/length").choice((1, 2, 2, 3))
     return Episode(number, "walk", servers, steps, min(8, len(steps) + beyond), dag.to_json())
 
+
+def _path(graph: ToolGraph | None, source: ToolKey, target: ToolKey, argument: str) -> str:
+    """Where in the source's answer the edge found its value: seen flowing, else by the schema; indices as ``[*]``."""
+    edge = graph.by_key.get((source, target, argument)) if graph is not None else None
+    if edge is None:
+        return ""
+    for kind in ("flow", "schema"):
+        path = (edge.evidence.get(kind) or {}).get("path")
+        if isinstance(path, str) and path.startswith("$"):
+            return group_of(path)
+    return ""

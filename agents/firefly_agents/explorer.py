@@ -21,7 +21,7 @@ from typing import Any
 from agents import Model
 
 from firefly_agents import confirm
-from firefly_agents.episodes import Episode, tours, walks
+from firefly_agents.episodes import Episode, tour_length, tours, walks, worth_walking
 from firefly_agents.models import make_named_model
 from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.memory import ValueMemory
@@ -209,7 +209,7 @@ class Explorer:
             number = len(touring)
             while number < episodes and not self._spent(max_calls, max_seconds):
                 coverage = load_coverage(self.recording)
-                graph = build_from(self.recording, seed=self.seed)
+                graph = worth_walking(build_from(self.recording, seed=self.seed), self._memory)
                 planned = walks(graph, coverage, first=number, count=min(ROUND, episodes - number), seed=self.seed)
                 done = await self._round(planned, pool, done, episodes)
                 number += len(planned)
@@ -246,8 +246,12 @@ class Explorer:
 
     async def probe(self, limit: int) -> None:
         """Repeat sessions without one of their writers, where that can show an effect that is only supposed so far."""
-        done = {(str(session.labels.get("of")), str(session.labels.get("writer"))) for session in self._sessions(SessionKind.PROBE)}
-        sessions = [(session, confirm.session_calls(self.recording, session)) for session in self._sessions(SessionKind.EXPLORE)]
+        done = {
+            (str(session.labels.get("of")), str(session.labels.get("writer"))) for session in self._sessions(SessionKind.PROBE)
+        }
+        sessions = [
+            (session, confirm.session_calls(self.recording, session)) for session in self._sessions(SessionKind.EXPLORE)
+        ]
         chosen = confirm.probes(sessions, learn_effects(self.recording), limit=limit)
         todo = [item for item in chosen if (item[0].key, str(item[1])) not in done]
         pool = self._pool(lambda server: False)
@@ -327,7 +331,7 @@ class Explorer:
                 servers=servers,
                 make_model=self._model_maker(episode),
                 instructions=episode.instructions(),
-                budget=Budget(min(self.budget.calls, episode.length), self.budget.seconds, self.budget.start_seconds),
+                budget=self.budget,
                 allowed=self._allowed,
             )
             if outcome.boundary is None or outcome.boundary == "budget":
@@ -354,7 +358,7 @@ class Explorer:
                 ArgumentPlanner(self._memory, self._dictionary, curious=touring),
                 episode.rng(self.seed),
                 steps=episode.steps,
-                length=episode.length,
+                length=tour_length(len(tools), self.budget.calls) if touring else episode.length,
                 repeats=2 if touring else 1,
                 writes={key: self._relation.writes(key) for key in tools} if self._relation.tools else None,
                 retries=1,
@@ -368,9 +372,7 @@ class Explorer:
         specs = {name: self.specs[name] for name in servers}
         variables = {**os.environ, WORKDIR: ""}
         secrets = [secret for spec in specs.values() for secret in spec.expanded(variables).secrets()]
-        return RecordFactory(
-            self.recording, specs, redactor=Redactor(secrets), kind=kind, labels=labels, connect=pool.connect
-        )
+        return RecordFactory(self.recording, specs, redactor=Redactor(secrets), kind=kind, labels=labels, connect=pool.connect)
 
     async def _again(
         self, session: Session, calls: Sequence[Call], kind: str, key: str, labels: Mapping[str, Any], pool: ServerPool

@@ -18,6 +18,8 @@ def make_named_model(name: str) -> Model:
     """
     key, url = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
     if not key and not url:
-        raise ModelError(f"--model {name} needs OPENAI_API_KEY (and OPENAI_BASE_URL for another endpoint); --model offline needs none")
+        raise ModelError(
+            f"--model {name} needs OPENAI_API_KEY (and OPENAI_BASE_URL for another endpoint); --model offline needs none"
+        )
     client = AsyncOpenAI(api_key=key or "none", base_url=url or None, max_retries=4)
     return OpenAIChatCompletionsModel(model=name, openai_client=client)

@@ -15,6 +15,7 @@ from firefly_mcp.tasks.compose import compose
 from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
+from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import SessionKind
 from firefly_proxies.verify import execution_gate
 
@@ -34,13 +35,14 @@ def candidates(recording: Recording) -> list[Task]:
     """Every task that can be drafted from the recording, in the order of its sessions, each once."""
     replay = strict_replay(recording)
     tools = replay.index.tools
-    setting = Setting(recording.id, tools, names_of(tools))
+    variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
+    setting = Setting(recording.id, tools, names_of(tools), variety)
     found: dict[str, Task] = {}
     for session in queries.sessions(recording, evidence_only=True):
         if session.kind not in SOURCES:
             continue
         calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
-        for candidate in compose(calls, replay.index.relation):
+        for candidate in compose(calls, replay.index.relation, variety):
             task = draft(candidate, setting)
             if task is not None:
                 found.setdefault(task.id, task)

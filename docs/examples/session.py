@@ -1,3 +1,5 @@
+"""One client session, against whatever command stands behind it."""
+
 import asyncio
 import os
 import sys
@@ -7,6 +9,7 @@ from mcp.client.stdio import stdio_client
 
 
 async def main(command: str, *args: str) -> None:
+    """Call four tools and print what they answer."""
     server = StdioServerParameters(command=command, args=list(args), env={**os.environ})
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
         await session.initialize()

@@ -22,7 +22,11 @@ from firefly_mcp.cli.output import emit_json, note, table
 @click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="How many episodes in all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all choices.")
 @click.option(
-    "--model", default="offline", show_default=True, metavar="NAME", help="offline, or a model at OPENAI_BASE_URL (OPENAI_API_KEY)."
+    "--model",
+    default="offline",
+    show_default=True,
+    metavar="NAME",
+    help="offline, or a model at OPENAI_BASE_URL (OPENAI_API_KEY).",
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), default=3, show_default=True, help="Sessions held at once.")
 @click.option("--max-calls", type=click.IntRange(min=1), default=None, help="Begin no more episodes after so many calls.")

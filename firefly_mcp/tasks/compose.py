@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import Flow, flows, is_success, json_path, leaves, pointer_steps, result_view, walk
+from firefly_mcp.observe import Flow, flows, informative, is_success, json_path, pointer_steps, result_view, walk
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.tasks.model import same_value
 from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
+from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call
 
 MAX_CALLS = 6
 BINDING_WEIGHT = 0.25
+MAX_LEAVES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,15 @@ class Candidate:
         return self.calls[-1]
 
 
-def compose(calls: Sequence[Call], relation: EffectRelation) -> Iterator[Candidate]:
+def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -> Iterator[Candidate]:
     """The candidate plans of one session, one for each outcome that needs at least two calls.
 
     Args:
         calls: the session's calls in order, with results.
         relation: what may affect what.
+        variety: which fields are constants; a constant is no reason to call its source.
     """
-    session = _Session(calls, relation)
+    session = _Session(calls, relation, variety)
     for call in calls:
         if call.tool is None or not is_success(call) or call.key in relation.volatile:
             continue
@@ -65,7 +68,8 @@ def compose(calls: Sequence[Call], relation: EffectRelation) -> Iterator[Candida
 
 
 class _Session:
-    def __init__(self, calls: Sequence[Call], relation: EffectRelation) -> None:
+    def __init__(self, calls: Sequence[Call], relation: EffectRelation, variety: Variety) -> None:
+        self.variety = variety
         self.calls = [call for call in calls if call.tool is not None]
         self.relation = relation
         self.by_id = {call.id: call for call in self.calls}
@@ -101,7 +105,7 @@ class _Session:
         for pointer, found in by_pointer.items():
             for flow in sorted(found, key=lambda item: (-item.weight, -item.source)):
                 source = self.by_id.get(flow.source)
-                selection = None if source is None else selection_of(source, flow)
+                selection = None if source is None else selection_of(source, flow, self.variety)
                 if source is not None and selection is not None and _gives(source, selection, _at(call.arguments, pointer)):
                     yield Bound(pointer, source.id, selection)
                     break
@@ -117,8 +121,8 @@ class _Session:
         ]
 
 
-def selection_of(source: Call, flow: Flow) -> JsonObject | None:
-    """A selection that takes the flow's value from its source."""
+def selection_of(source: Call, flow: Flow, variety: Variety) -> JsonObject | None:
+    """A selection that takes the flow's value from its source, or None: a constant, or a place that words cannot tell."""
     if source.result is None:
         return None
     if flow.regex:
@@ -126,35 +130,57 @@ def selection_of(source: Call, flow: Flow) -> JsonObject | None:
     view = result_view(source.result)
     for steps, _ in walk(view.value):
         if json_path(steps) == flow.path:
-            return selection_for(view, steps)
+            return None if variety.constant(source.key, steps) else selection_for(view, steps)
     return None
 
 
-def answer_fields(
-    call: Call, known: Sequence[Any], informative_at: float
-) -> list[tuple[str, tuple[Step, ...], Any, JsonObject]]:
-    """The values of an outcome worth asking for: ``(name, steps, value, selection)``, in the order of the result.
+class AnswerField(NamedTuple):
+    """A value of an outcome that a task may ask for, and how it is selected."""
 
-    Left out: what the caller knew already, values that tell little, long texts, and places that cannot be told in words.
+    steps: tuple[Step, ...]
+    value: Any
+    select: JsonObject
+    worth: float
+
+
+def answer_fields(candidate: Candidate, variety: Variety, informative_at: float) -> list[AnswerField]:
+    """The values of a candidate's outcome worth asking for, in the order of the result.
+
+    Left out: what the caller knew already or an earlier call of the plan shows, constants, values that tell little, long
+    texts, and places that cannot be told in words.
     """
-    from firefly_mcp.observe import informative
-
-    assert call.result is not None
-    view = result_view(call.result)
+    outcome = candidate.outcome
+    assert outcome.result is not None
+    view = result_view(outcome.result)
     if view.kind in ("text", "empty"):
         return []
-    told = [value for value in known if not isinstance(value, dict | list)]
+    known = _known_values(candidate)
     found = []
-    paths = {leaf.path for leaf in leaves(view.value, limit=400)}
-    for steps, value in walk(view.value):
-        if isinstance(value, dict | list) or json_path(steps) not in paths or not stateable(value):
+    for number, (steps, value) in enumerate(walk(view.value)):
+        if number > MAX_LEAVES:
+            break
+        if isinstance(value, dict | list) or not stateable(value):
             continue
-        if informative(value) < informative_at or any(same_value(value, other) for other in told):
+        worth = informative(value)
+        if worth < informative_at or _text_of(value) in known or variety.constant(outcome.key, steps):
             continue
         selection = selection_for(view, steps)
         if selection is not None:
-            found.append((json_path(steps), steps, value, selection))
+            found.append(AnswerField(steps, value, selection, worth * (0.5 + 0.5 * variety.share(outcome.key, steps))))
     return found
+
+
+def _known_values(candidate: Candidate) -> set[str]:
+    """Every value that stands in an argument, or in a result before the outcome's."""
+    shown: list[Any] = [call.arguments for call in candidate.calls]
+    shown += [result_view(call.result).value for call in candidate.calls[:-1] if call.result is not None]
+    return {_text_of(value) for document in shown for _, value in walk(document) if not isinstance(value, dict | list)}
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip().lower()
 
 
 def _gives(source: Call, selection: JsonObject, value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +11,13 @@ from typing import Any
 
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import informative, leaves, pointer_steps
-from firefly_mcp.observe.leaves import Step
+from firefly_mcp.observe import pointer_steps
 from firefly_mcp.servers.names import ExposedNames
-from firefly_mcp.tasks.compose import Candidate, answer_fields
+from firefly_mcp.tasks.compose import AnswerField, Candidate, answer_fields
+from firefly_mcp.tasks.gates.wording import tells
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task_id
 from firefly_mcp.tasks.request import select_label, write_request
+from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call, Tool, ToolKey
 
 ANSWER_AT_LEAST = 0.25
@@ -31,14 +33,21 @@ class Setting:
     recording_id: str
     tools: Mapping[ToolKey, Tool]
     names: ExposedNames
+    variety: Variety
 
 
 def draft(candidate: Candidate, setting: Setting) -> Task | None:
     """The task of a candidate, or None when its outcome has nothing worth asking for."""
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
-    known = [leaf.value for call in candidate.calls for leaf in leaves(call.arguments)]
-    fields = _chosen(answer_fields(candidate.outcome, known, ANSWER_AT_LEAST), hash_json([n.arguments for n in plan]))
+    identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
+    offered = _offered(plan, setting, identity)
+    fields = [
+        field
+        for field in answer_fields(candidate, setting.variety, ANSWER_AT_LEAST)
+        if not _described(field.value, offered, setting)
+    ]
+    fields = _chosen(fields, identity)
     if not fields:
         return None
     answer: JsonObject = {}
@@ -48,16 +57,15 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
         answer[name], labels[name] = value, label
         evidence[name] = Proof(node=plan[-1].id, select=selection)
     request = write_request(plan, evidence, setting.tools, labels)
-    identity = task_id(request, plan, evidence)
     servers = sorted({node.server for node in plan})
     return Task(
-        id=identity,
+        id=task_id(request, plan, evidence),
         request=request[0].upper() + request[1:],
         answer=answer,
         answer_schema=_schema(answer, labels),
         plan=plan,
         evidence=evidence,
-        tools=_offered(plan, setting, identity),
+        tools=[setting.names.exposed(key) for key in offered],
         difficulty={2: "easy", 3: "medium"}.get(len(plan), "hard"),
         servers=servers,
         split=_split(plan),
@@ -92,18 +100,22 @@ def _blanked(value: Any, places: Sequence[tuple[str, ...]]) -> Any:
     return value
 
 
-Field = tuple[str, tuple[Step, ...], Any, JsonObject]
+def _described(value: Any, offered: Sequence[ToolKey], setting: Setting) -> bool:
+    """Whether a tool's own description holds the value: then it is no secret, and asking for it proves nothing."""
+    return any(tells(setting.tools[key].description, value) for key in offered)
 
 
-def _chosen(fields: Sequence[Field], seed: str) -> list[Field]:
+def _chosen(fields: Sequence[AnswerField], seed: str) -> list[AnswerField]:
     """One to three fields: the most telling, at most one of each name, and plain paths before chosen items."""
-    ranked = sorted(fields, key=lambda field: ("take" in field[3], -round(informative(field[2]), 1), len(field[1]), field[0]))
+    ranked = sorted(
+        fields, key=lambda field: ("take" in field.select, -round(field.worth, 1), len(field.steps), str(field.steps))
+    )
     wanted = 1 + int(hashlib.blake2b(seed.encode(), digest_size=2).hexdigest(), 16) % MAX_FIELDS
-    chosen: list[Field] = []
+    chosen: list[AnswerField] = []
     for field in ranked:
-        label = select_label(field[3])
+        label = select_label(field.select)
         # Items are chosen one at a time: two conditions in one request read badly.
-        if any(select_label(other[3]) == label or ("take" in field[3] and "take" in other[3]) for other in chosen):
+        if any(select_label(other.select) == label or ("take" in field.select and "take" in other.select) for other in chosen):
             continue
         chosen.append(field)
         if len(chosen) == wanted:
@@ -111,11 +123,11 @@ def _chosen(fields: Sequence[Field], seed: str) -> list[Field]:
     return sorted(chosen, key=fields.index)
 
 
-def _named(fields: Sequence[Field]) -> dict[str, tuple[str, Any, JsonObject]]:
+def _named(fields: Sequence[AnswerField]) -> dict[str, tuple[str, Any, JsonObject]]:
     named = {}
-    for _, _, value, selection in fields:
-        label = select_label(selection)
-        named[label.lower().replace(" ", "_").replace("-", "_")] = (label, value, selection)
+    for field in fields:
+        label = select_label(field.select)
+        named[re.sub(r"\W+", "_", label.lower())] = (label, field.value, field.select)
     return named
 
 
@@ -132,7 +144,7 @@ def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
     }
 
 
-def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[str]:
+def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[ToolKey]:
     """The plan's tools and distractors, those of the plan's servers first; in an order that tells nothing."""
 
     def shuffled(key: ToolKey) -> str:
@@ -143,8 +155,7 @@ def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[str]
     others = sorted(
         (key for key in setting.tools if key not in used), key=lambda key: (key.server not in servers, shuffled(key))
     )
-    offered = [*used, *others[: max(0, OFFERED - len(used))]]
-    return [setting.names.exposed(key) for key in sorted(offered, key=shuffled)]
+    return sorted([*used, *others[: max(0, OFFERED - len(used))]], key=shuffled)
 
 
 def _split(plan: Sequence[PlanNode]) -> str:

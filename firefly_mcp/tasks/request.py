@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import pointer_steps
 from firefly_mcp.tasks.literals import node_literals, predicates
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof
 from firefly_mcp.tasks.slots import written
-from firefly_mcp.tasks.words import goal, listed, path_label
+from firefly_mcp.tasks.words import goal, item_label, listed, path_label
 from firefly_mcp.types import Tool, ToolKey
 
-MAX_WORDS = 75
-
-_OPENINGS = ("First, {}.", "Start by this: {}.", "To begin, {}.", "Please {}.", "I would like you to {}.")
-_NEXT = ("Then {}.", "After that, {}.", "Next, {}.", "With that done, {}.", "Following that, {}.")
-_LAST = ("Finally, {}.", "Then {}.", "As the last step, {}.", "Lastly, {}.")
-_ASKS = ("Tell me {}.", "Report {}.", "I need to know {}.", "What I want to know is {}.", "Give me {}.")
-_WITH = ("with", "using", "where you use", "taking")
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_OPENINGS = ("First, {}.", "To start, {}.", "Please {}.", "First of all, {}.")
+_NEXT = ("Then {}.", "Next, {}.", "After that, {}.")
+_LAST = ("Finally, {}.", "Then {}.", "Lastly, {}.")
+_ASKS = ("Tell me {}.", "Report {}.", "Give me {}.", "I need {}.")
+_STEPS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 
 
 def write_request(
@@ -45,7 +41,7 @@ def write_request(
     for index, node in enumerate(plan):
         last = index == len(plan) - 1 and len(plan) > 2
         frames: Sequence[str] = _OPENINGS if index == 0 else _LAST if last else _NEXT
-        sentences.append(choice.of(frames).format(_step(plan, index, tools[node.key], choice)))
+        sentences.append(choice.of(frames).format(_step(plan, index, tools[node.key])))
     asked = [_asked(plan, proof, labels[name]) for name, proof in evidence.items()]
     sentences.append(choice.of(_ASKS).format(listed(asked)))
     return " ".join(sentences)
@@ -64,17 +60,19 @@ class _Choice:
         return options[int.from_bytes(digest, "big") % len(options)]
 
 
-def _step(plan: Sequence[PlanNode], index: int, tool: Tool, choice: _Choice) -> str:
+def _step(plan: Sequence[PlanNode], index: int, tool: Tool) -> str:
     node = plan[index]
     said = [f"{_argument_label(literal.pointer)} {written(literal.value)}" for literal in node_literals(node, tool)]
     said += [_reference(plan, index, binding) for binding in node.bindings]
-    return f"{goal(tool)}, {choice.of(_WITH)} {listed(said)}" if said else goal(tool)
+    return f"{goal(tool)} with {listed(said)}" if said else goal(tool)
 
 
 def _reference(plan: Sequence[PlanNode], index: int, binding: Binding) -> str:
     source = next(place for place, node in enumerate(plan) if node.id == binding.source)
-    where = "the previous step" if source == index - 1 and index > 1 else f"the {_ORDINALS[source]} step"
-    return f"{_selected(binding.select)} from {where} as the {_argument_label(binding.argument)}"
+    where = "that" if source == index - 1 else f"step {_STEPS[source]}"
+    argument = _argument_label(binding.argument)
+    role = "" if select_label(binding.select) == argument else f" as the {argument}"
+    return f"{_selected(binding.select)} from {where}{role}"
 
 
 def _asked(plan: Sequence[PlanNode], proof: Proof, name: str) -> str:
@@ -82,7 +80,7 @@ def _asked(plan: Sequence[PlanNode], proof: Proof, name: str) -> str:
     place = next(place for place, node in enumerate(plan) if node.id == proof.node)
     condition = _condition(proof.select)
     said = f"the {name}{condition}"
-    return said if place == len(plan) - 1 else f"{said} from the {_ORDINALS[place]} step"
+    return said if place == len(plan) - 1 else f"{said} from step {_STEPS[place]}"
 
 
 def _selected(select: JsonObject) -> str:
@@ -93,11 +91,10 @@ def _selected(select: JsonObject) -> str:
 
 def _condition(select: JsonObject) -> str:
     """How an item is chosen, in words; the slot parser reads the literals back."""
-    item = path_label(_keys(str(select.get("path", "$")))) if "take" in select and select["take"] != "$" else "entry"
-    item = item[:-1] if item.endswith("s") and not item.endswith("ss") else item
+    item = item_label(_keys(str(select.get("path", "$")))) if select.get("take", "$") != "$" else "entry"
     terms = [f"{path_label(_keys(field))} {written(value)}" for field, value in predicates(select)]
     if terms:
-        return f" of the {item} that has {listed(terms)}"
+        return f" of the {item} with {listed(terms)}"
     for how, word in (("argmin", "lowest"), ("argmax", "highest")):
         if how in select:
             by = path_label(_keys(str(select[how])))
@@ -132,8 +129,3 @@ def _keys(path: str) -> list[str]:
         else:
             rest = rest[rest.find("]") + 1 :]
     return keys
-
-
-def word_count(text: Any) -> int:
-    """Words of a request."""
-    return len(str(text).split())

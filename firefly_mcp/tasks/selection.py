@@ -140,7 +140,7 @@ def _particular(items: list[Any], index: int, take: str) -> JsonObject | None:
         return _extreme(items, index, "$") if isinstance(item, int | float) and not isinstance(item, bool) else None
     fields = [(json_path(steps), value) for steps, value in walk(item) if steps and not isinstance(value, dict | list)]
     flat = [(path, value) for path, value in fields if path != take and "[" not in path]
-    ranked = sorted(flat, key=lambda pair: (not isinstance(pair[1], str), -informative(pair[1]), pair[0].count(".")))
+    ranked = sorted(flat, key=lambda pair: _clumsiness(*pair))
     for path, value in ranked:
         if stateable(value) and sum(_holds(other, {"field": path, "equals": value}) for other in items) == 1:
             return {"where": [{"field": path, "equals": value}]}
@@ -150,6 +150,19 @@ def _particular(items: list[Any], index: int, take: str) -> JsonObject | None:
             if found is not None:
                 return found
     return None
+
+
+def _clumsiness(path: str, value: Any) -> tuple[int, int, float]:
+    """How badly a condition on this field would read: names and dates before numbers, codes and hashes last."""
+    name = path.rsplit(".", 1)[-1].lower()
+    named = any(word in name for word in ("name", "title", "label", "date", "email", "subject", "city", "question"))
+    text = str(value)
+    code = isinstance(value, str) and (bool(re.fullmatch(r"[0-9a-f-]{12,}", text)) or not re.search(r"[a-z]{3}", text, re.I))
+    return (
+        0 if named else 1 if isinstance(value, str) and not code else 2 if not code else 3,
+        len(text) // 12,
+        -informative(value),
+    )
 
 
 def _extreme(items: list[Any], index: int, path: str) -> JsonObject | None:

@@ -10,14 +10,16 @@ import re
 from firefly_mcp.state.verbs import is_verb
 from firefly_mcp.types import Tool
 
-MAX_GOAL_WORDS = 12
+MAX_GOAL_WORDS = 11
 
 _SPLIT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _CUT = re.compile(r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b")
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
-_GENERIC = frozenset("result results value values data output item items content text response id name type status".split())
+_GENERIC = frozenset(
+    "result results value values data output item items entries records content text response id name type status".split()
+)
 _IRREGULAR = {"return": "find", "returns": "find", "run": "run"}
 _FILLER = re.compile(
     r"^(?:this tool|this function|tool to|tool for|use this (?:tool )?to|allows? you to|a tool (?:to|for|that))\s+", re.I
@@ -40,6 +42,12 @@ def path_label(names: list[str]) -> str:
     if own in _GENERIC and parents:
         return f"{_singular(parents[-1])} {own}"
     return own
+
+
+def item_label(names: list[str]) -> str:
+    """What one entry of a list is called by the keys that lead to the list."""
+    named = [label(name) for name in names if label(name) not in _GENERIC and not label(name).endswith("results")]
+    return _singular(named[-1]) if named else "entry"
 
 
 def goal(tool: Tool) -> str:

@@ -26,6 +26,7 @@ from firefly_mcp.types import ToolKey
 
 _CHANGES = re.compile(r"(?i)(?:.*_)?(?:update|modify|edit|change|patch|set)(?:_|$|[A-Z])")
 _CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
+_MAKES = re.compile(r"(?i)(?:.*_)?(?:create|register|new|put|add|insert)(?:_|$|[A-Z])")
 _WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
 STRONG = 0.5
 """A flow score from which a value is preferred over anything invented."""
@@ -89,11 +90,15 @@ class ArgumentPlanner:
     def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> JsonObject | None:
         """Arguments for one call; None where one must name a thing that exists and nothing is known that does."""
         draft = Draft(state, rng, wishes)
-        wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
+        wished = {wish.argument.strip("/").split("/")[0] for wish in wishes} - {
+            slot.name for slot in tool.slots if slot.internal
+        }
         chosen = [slot for slot in tool.slots if slot.required or slot.name in wished or self._wants(slot, draft)]
         if _CHANGES.match(tool.key.tool) and all(slot.required for slot in chosen):
             # A change that changes nothing is no request that anyone makes.
-            rest = [slot for slot in tool.slots if not slot.required and not slot.internal and slot.kind in ("string", "boolean")]
+            rest = [
+                slot for slot in tool.slots if not slot.required and not slot.internal and slot.kind in ("string", "boolean")
+            ]
             chosen += [rng.choice(rest)] if rest else []
         draft.anchor = self._anchor(chosen, state)
         out: JsonObject = {}
@@ -137,21 +142,31 @@ class ArgumentPlanner:
 
     def _wants(self, slot: Slot, draft: Draft) -> bool:
         """Whether an optional argument is given: seldom, as people give few."""
-        if slot.internal:
+        if slot.internal or slot.kind in ("array", "object"):
             return False
         asked = self.memory.asked.get((slot.tool.key, slot.pointer))
         if slot.own.get("default") == "" and slot.looks_like:
             return True  # a framework's way to say that it is needed
         if slot.kind == "string" and self.best_flow(slot, draft.state) >= 0.9:
             return draft.rng.random() < 0.4
-        known = bool(slot.allowed or asked or self._dictionary(slot)) or "default" in slot.own and slot.kind in ("integer", "number")
-        meant = by_meaning(slot.name, "", slot.kind, Random(0)) is not None or bool(slot.given)
+        named = by_meaning(slot.name, "", slot.kind, Random(0)) is not None
+        if named and "default" not in slot.own and _MAKES.match(slot.tool.key.tool):
+            return draft.rng.random() < 0.6  # who creates a thing says more of it than they must
+        known = (
+            bool(slot.allowed or asked or self._dictionary(slot))
+            or "default" in slot.own
+            and slot.kind in ("integer", "number")
+        )
+        meant = named or bool(slot.given)
         share = 0.35 if self.memory.worked.get((slot.tool.key, slot.pointer)) or self.curious else 0.15
         return (known or (meant and self.curious)) and draft.rng.random() < share
 
     def _value(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
         if slot.kind == "object" and not slot.looks_sql:
-            return {member.name: self._value(member, draft, {}) for member in slot.members() if member.required and not member.internal}
+            members = [member for member in slot.members() if member.required and not member.internal]
+            if not members and slot.required and not self.curious:
+                raise _NothingKnown
+            return {member.name: self._value(member, draft, {}) for member in members}
         if slot.kind == "array":
             return self._list(slot, draft)
         if slot.kind == "any" and not slot.own.keys() - {"title", "description"}:
@@ -219,18 +234,24 @@ class ArgumentPlanner:
         related = draft.state.given.get(anchor, frozenset()) if anchor is not None else frozenset()
         inside = {text(seen.value) for seen in draft.state.seen if seen.call == anchor}
         for seen in draft.state.seen:
-            if seen.value in draft.taken or not draft.late_enough(slot, seen.value) or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad:
+            if (
+                seen.value in draft.taken
+                or not draft.late_enough(slot, seen.value)
+                or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad
+            ):
                 continue
             score = flow_score(seen, slot, self.memory)
             wish = next((wish for wish in wanted if wish.source == seen.tool), None)
-            if wish is not None and type_fits(slot, seen.value) and seen.weight >= 0.2:
-                score = max(score, 0.6 if not wish.path else 0.0) + 0.3 if score or wish.path == seen.group else score
+            if wish is not None and wish.path == seen.group and type_fits(slot, seen.value) and seen.weight >= 0.2:
+                score = max(score, 0.6)
+            if wish is not None and score:
+                score += 0.3
+            if score > 0.25 and text(seen.value) in draft.state.written:
+                score += 0.15
             if score >= STRONG:
                 key = text(seen.value)
-                if draft.state.written:
-                    # What was just changed is what one looks at next.
-                    score += 0.08 if key in draft.state.written else 0.0
-                elif key not in draft.state.said:
+                # What was just changed is what one looks at next; else what was not spoken of yet.
+                if not draft.state.written and key not in draft.state.said:
                     score += 0.05
                 # The values of one call belong together: of one invoice, its own number, supplier and total.
                 if seen.call == anchor or key in related:
@@ -296,7 +317,12 @@ class ArgumentPlanner:
     def _invented(self, slot: Slot, draft: Draft) -> Any:
         low, high = slot.own.get("minimum", slot.own.get("exclusiveMinimum")), slot.own.get("maximum")
         default = slot.own.get("default")
-        if isinstance(default, int | float) and not isinstance(default, bool) and default > 0 and slot.kind in ("integer", "number"):
+        if (
+            isinstance(default, int | float)
+            and not isinstance(default, bool)
+            and default > 0
+            and slot.kind in ("integer", "number")
+        ):
             return draft.rng.choice((default + 1, default * 2) if default < 20 else (default * 2, default // 2))
         if slot.identifies and not slot.given:
             if not self.curious or self.memory.tried[slot.tool.key]:
@@ -320,14 +346,20 @@ class ArgumentPlanner:
                     value = type(value)(low + (1 if slot.kind == "integer" else 0.5))
                 if isinstance(high, int | float) and value > high:
                     value = type(value)(high)
-            if value not in draft.taken and draft.late_enough(slot, value) and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad:
+            if (
+                value not in draft.taken
+                and draft.late_enough(slot, value)
+                and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad
+            ):
                 break
         return value
 
 
 def _about(tool: ToolInfo) -> str:
     """What a tool is about: its name without the verbs that any search has."""
-    return "_".join(word for word in words(tool.key.tool) if word not in ("search", "find", "get", "lookup", "query", "read", "name"))
+    return "_".join(
+        word for word in words(tool.key.tool) if word not in ("search", "find", "get", "lookup", "query", "read", "name")
+    )
 
 
 def _earliest(slot: Slot, siblings: JsonObject) -> str:

@@ -19,6 +19,7 @@ _SIGNED = frozenset("latitude longitude temperature celsius fahrenheit value bal
 _BARE = frozenset("id name key code number value type status title date".split())
 _KINDS = frozenset("id key code number name".split())
 _NAMING = frozenset("reference no slug handle".split())
+_OTHER_DATES = frozenset("dob birth created updated modified received posted".split())
 _DERIVED = re.compile(r"(?i)\b(?:count|index|position|version|page|limit|timestamp|created|updated|total_count|calls?)\b")
 
 
@@ -37,6 +38,11 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
         return 0.0
     if slot.allowed and seen.value not in slot.allowed:
         return 0.0
+    shape = SHAPES.get(slot.looks_like)
+    if shape is not None and isinstance(seen.value, str) and not shape.match(seen.value):
+        return 0.0
+    if slot.looks_like == "date" and seen.words & _OTHER_DATES and not seen.words & slot.words & _OTHER_DATES:
+        return 0.0
     place = (slot.tool.key, slot.pointer)
     key = text(seen.value)
     if "default" in slot.own and slot.kind in ("integer", "number"):
@@ -51,7 +57,9 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
         score *= 0.6
     elif score and _refused(memory, place, seen):
         score *= 0.5
-    return score if seen.weight >= 0.2 or score >= 0.7 else score * 0.5
+    if seen.echo:
+        score *= 0.72
+    return score if seen.weight >= 0.2 or score >= 0.6 else score * 0.5
 
 
 def _by_name(seen: Seen, slot: Slot) -> float:
@@ -73,15 +81,17 @@ def _by_name(seen: Seen, slot: Slot) -> float:
         about = own_entity or holder or telling_words_of_tool(seen)
         strange = own_entity - entity - _NAMING if kinds and not own & _KINDS else None
         if entity & about and not strange and (not kinds or "name" in kinds or _looks_id(seen)):
-            return 0.9 if entity <= about else 0.55
+            return 0.9 if entity <= about else 0.55 if entity & about - _BARE else 0.0
     if kinds == {"id"} and not entity and "id" in own:
         return 0.55
     if wanted <= _ANY_WORD:
         if wanted & {"word", "term", "keyword"}:
             return 0.7 if re.fullmatch(r"[a-z]{3,15}", seen.value) and own & _WORDY else 0.0
-        if own & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
+        # Across servers only where the searching tool names the kind of thing: an airport search takes a city.
+        near = seen.tool.server == slot.tool.key.server or bool((own | holder) & (telling_context(slot) | slot.tool.about))
+        if near and own & {"name", "title", "subject", "email", "city"} and len(seen.value) > 3:
             return 0.5
-    return 0.5 if own & wanted - _BARE else 0.0
+    return 0.5 if not kinds and own & wanted - _BARE else 0.0
 
 
 def telling_words_of_tool(seen: Seen) -> frozenset[str]:
@@ -103,13 +113,19 @@ def _number_by_name(seen: Seen, slot: Slot) -> float:
         return 0.0
     if seen.name == slot.name:
         return 0.9
+    if slot.name in ("total", "amount") and seen.words & {"total", "amount", "price"}:
+        return 0.6
     if wanted_unit and unit and unit != wanted_unit:
         return 0.0
     if wanted_unit and unit == wanted_unit:
         return 0.85 if len(shared) > 1 else 0.6
-    if shared - {"number", "value"}:
+    if shared - {"number", "value", "total", "count"}:
         return 0.7
-    if slot.name.lower() in _ANY_NUMBER and seen.weight >= 0.4 and (unit or seen.words & {"total", "price", "amount", "value", "result"}):
+    if (
+        slot.name.lower() in _ANY_NUMBER
+        and seen.weight >= 0.4
+        and (unit or seen.words & {"total", "price", "amount", "value", "result"})
+    ):
         return 0.6
     return 0.0
 

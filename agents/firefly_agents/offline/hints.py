@@ -14,14 +14,16 @@ _SAMPLE = re.compile(
 )
 _BARE_SAMPLE = re.compile(r"(?i)\b(?:e\.?g\.?|for example|such as|example:)[,:]?\s*([A-Za-z0-9][\w.:/+@-]{1,40})")
 _ALLOWED = re.compile(
-    r"(?i)(?:must be|one of|either|allowed(?: values)?(?: are)?|valid(?: \w+){0,3}(?: are)?|options(?: are)?|choices|supported(?: \w+)?"
+    r"(?i)\b(?:must be|one of|either|allowed(?: values)?(?: are)?|valid(?: \w+){0,3}(?: are)?|options(?: are)?|choices|supported(?: \w+)?"
     r"(?: are)?|available(?: \w+)?(?: are)?|expected(?: one of)?|should be|accepts|choose from|try \w+ like)[:\s]*(.{2,400})"
 )
 _LISTED = re.compile(r"(?i)^[^:\n]{0,60}:\s*((?:[\w-]+(?:,\s*(?:or\s+)?|\s+or\s+|\s*[|/]\s*)){1,30}[\w-]+)\s*\.?\s*$")
 _PAIR = re.compile(r"(?i)^\s*([\w-]+)\s+or\s+([\w-]+)\s*\.?\s*$")
 _BAR = re.compile(r"(?<![\w|])([\w-]+(?:\s*\|\s*[\w-]+){1,20})")
 _WORDLIKE = re.compile(r"[\w.:/+@#-]{1,60}(?: [\w.:/+@#-]{1,30}){0,3}\Z")
-_ARGS_BLOCK = re.compile(r"(?ms)^\s*(?:Args|Arguments|Parameters|Params)\s*:\s*\n(.*?)(?:^\s*(?:Returns|Raises|Yields|Examples?|Notes?)\s*:|\Z)")
+_ARGS_BLOCK = re.compile(
+    r"(?ms)^\s*(?:Args|Arguments|Parameters|Params)\s*:\s*\n(.*?)(?:^\s*(?:Returns|Raises|Yields|Examples?|Notes?)\s*:|\Z)"
+)
 _NOT_VALUES = frozenset("true false null none omitted optional required default any all a an the or and string".split())
 
 
@@ -44,7 +46,10 @@ def argument_text(tool_description: str, name: str) -> str:
 @lru_cache(maxsize=5000)
 def beside(tool_description: str, name: str) -> str:
     """The samples in brackets that follow an argument's name in a tool's description: ``a given type (e.g. 'lead')``."""
-    found = re.search(rf"(?i)(?<![\w]){re.escape(name)}(?![\w])[^.()\n]{{0,30}}(\((?:e\.g\.|such as|like|for example)[^)]*\))", tool_description)
+    found = re.search(
+        rf"(?i)(?<![\w]){re.escape(name)}(?![\w])[^.()\n]{{0,30}}(\((?:e\.g\.|such as|like|for example)[^)]*\))",
+        tool_description,
+    )
     return found[1] if found else ""
 
 
@@ -74,7 +79,9 @@ def choices(text: str) -> tuple[str, ...]:
         values = _list_in(match[1])
         if len(values) >= 2:
             return values
-    quoted = re.search(r"""((?:["'`][\w.-]{1,40}["'`](?:\s*,\s*(?:or\s+)?|\s+or\s+|\s*\|\s*)){1,20}["'`][\w.-]{1,40}["'`])""", text)
+    quoted = re.search(
+        r"""((?:["'`][\w.-]{1,40}["'`](?:\s*,\s*(?:or\s+)?|\s+or\s+|\s*\|\s*)){1,20}["'`][\w.-]{1,40}["'`])""", text
+    )
     if quoted and not _SAMPLE.search(text[: quoted.start() + 8]):
         return _clean(_QUOTED.findall(quoted[1]))
     bar = _BAR.search(text)
@@ -84,7 +91,8 @@ def choices(text: str) -> tuple[str, ...]:
 def wanted(error: str) -> tuple[str, ...]:
     """The values that an error message says would have been accepted, best first."""
     for match in _ALLOWED.finditer(error):
-        values = _list_in(match[1])
+        # Only what is quoted or in brackets: other words after "available" may be anything.
+        values = _list_in(match[1], loose=False)
         if values:
             return values
     return ()
@@ -97,11 +105,13 @@ def complained_about(error: str, names: list[str]) -> list[str]:
 
 def fields_in(text: str) -> tuple[str, ...]:
     """Field names of objects that only prose describes: ``Flight objects with flight_number and date``."""
-    match = re.search(r"(?i)\bobjects?\b[^.]{0,20}?\b(?:with|having|containing|of)\s+((?:[a-z_]+(?:,\s*(?:and\s+)?|\s+and\s+))*[a-z_]+)", text)
+    match = re.search(
+        r"(?i)\bobjects?\b[^.]{0,20}?\b(?:with|having|containing|of)\s+((?:[a-z_]+(?:,\s*(?:and\s+)?|\s+and\s+))*[a-z_]+)", text
+    )
     return _clean(re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1])) if match else ()
 
 
-def _list_in(stretch: str) -> tuple[str, ...]:
+def _list_in(stretch: str, *, loose: bool = True) -> tuple[str, ...]:
     stretch = stretch.strip()
     bracket = re.search(r"[\[({]([^\])}]{2,600})[\])}]", stretch[:700])
     if bracket and bracket.start() < 40:
@@ -111,6 +121,8 @@ def _list_in(stretch: str) -> tuple[str, ...]:
     quoted = _QUOTED.findall(sentence)
     if quoted:
         return _clean(quoted)
+    if not loose:
+        return ()
     parts = re.split(r",\s*(?:or\s+|and\s+)?|\s+or\s+", sentence.rstrip("."))
     return _clean(parts) if len(parts) >= 2 and all(len(part.split()) <= 2 for part in parts) else ()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from firefly_agents.offline import hints
-from firefly_agents.offline.seen import Seen, is_empty, literal, seen_in
+from firefly_agents.offline.seen import Seen, error_of, is_empty, literal, seen_in
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.observe.leaves import json_pointer, walk
 from firefly_mcp.observe.success import is_success
@@ -86,7 +86,8 @@ class ValueMemory:
         for position, call in enumerate(calls):
             good = is_success(call)
             view = literal(result_view(call.result))
-            found = self.learn(call.key, call.arguments, view, good, error=result_text(call.result), before=before, call=position)
+            error = error_of(view.value) if view.kind in ("json", "structured") else result_text(call.result)
+            found = self.learn(call.key, call.arguments, view, good, error=error, before=before, call=position)
             if good:
                 before.extend(found)
                 if call.server not in wrote:

@@ -11,13 +11,16 @@ from random import Random
 
 from firefly_agents.offline.arguments import STRONG, ArgumentPlanner, EpisodeState, Wish
 from firefly_agents.offline.memory import asked_for, blamed, scalars
-from firefly_agents.offline.seen import is_empty, output_view, seen_in
+from firefly_agents.offline.seen import error_of, is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
-from firefly_mcp.jsonio import JSON, JsonObject, text
+from firefly_agents.offline.words import words
+from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.state.verbs import VerbClass, verb_class
 from firefly_mcp.types import Tool, ToolKey
 
-_DULL = frozenset("reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split())
+_DULL = frozenset(
+    "reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split()
+)
 _ENDS = re.compile(r"(?i)(?:.*_)?(?:delete|remove|destroy|purge|drop)(?:_|$|[A-Z])")
 _NOW = frozenset("now current today live latest".split())
 
@@ -96,7 +99,9 @@ class EpisodePlanner:
                 self._called[pending.tool.key] += 1
                 continue
             mark = f"{pending.tool.key} {text(pending.arguments)}"
-            if mark in self._said_calls and not (self._last_write == pending.tool.key.server and not self._writes[pending.tool.key]):
+            if mark in self._said_calls and not (
+                self._last_write == pending.tool.key.server and not self._writes[pending.tool.key]
+            ):
                 self._called[pending.tool.key] += 1
                 continue
             self._said_calls.add(mark)
@@ -114,11 +119,12 @@ class EpisodePlanner:
         self._called[key] += 1
         view, failed = output_view(output)
         given = scalars(pending.arguments)
+        told = view.value if isinstance(view.value, str) else error_of(view.value)
         if failed or is_empty(view):
-            for pointer, value in blamed(view.value if isinstance(view.value, str) else error_of(view.value), given) if failed else given:
+            for pointer, value in blamed(told, given) if failed else given:
                 self.state.bad.add((key, pointer, text(value)))
             if failed:
-                self.state.asked.update({(key, pointer): values for pointer, values in asked_for(output, given).items()})
+                self.state.asked.update({(key, pointer): values for pointer, values in asked_for(told, given).items()})
                 if pending.attempt < self.retries:
                     self._again = pending
                 return
@@ -145,7 +151,7 @@ class EpisodePlanner:
         while self._steps:
             step = self._steps.pop(0)
             tool = self.tools.get(step.tool)
-            if tool is not None:
+            if tool is not None and not self.planner.memory.hopeless(tool.key):
                 return self._draft(tool, step, 0)
         scored = [(self._score(tool), tool) for tool in self.tools.values()]
         scored = [(score, tool) for score, tool in scored if score > (-0.5 if self.cover else 0.3)]
@@ -170,7 +176,7 @@ class EpisodePlanner:
         score = best if best >= STRONG else 0.0
         if not all(self.planner.suppliable(slot, self.state) for slot in slots):
             score -= 0.4 if self.cover else 1.0
-        words = set(key.tool.lower().replace("-", "_").split("_"))
+        name = set(words(key.tool))
         writes = self._writes[key]
         if self._last_write == key.server and not writes:
             score += 0.35
@@ -182,8 +188,8 @@ class EpisodePlanner:
         if best >= STRONG and self.state.seen and self.state.seen[-1].tool.server != key.server:
             score += 0.1
         score -= 0.35 * called + 0.06 * math.log1p(memory.succeeded[key])
-        score -= 0.3 * bool(words & _DULL) + 0.4 * bool(words & _NOW)
-        if tool.annotations.get("destructiveHint") is True or words & {"delete", "remove", "cancel", "reset", "clear"}:
+        score -= 0.3 * bool(name & _DULL) + 0.4 * bool(name & _NOW)
+        if tool.annotations.get("destructiveHint") is True or name & {"delete", "remove", "cancel", "reset", "clear"}:
             score -= 0.15
         if memory.tried[key] >= 3:
             score -= 0.5 * (1 - memory.success_rate(key))
@@ -192,13 +198,9 @@ class EpisodePlanner:
         return score + 0.12 * self.rng.random()
 
 
-def error_of(value: JSON) -> str:
-    """The message in an error that was told as data, without the echo of the request that may stand beside it."""
-    if isinstance(value, dict):
-        for key in ("error", "message", "detail", "reason", "parsed_content"):
-            if isinstance(value.get(key), str | dict):
-                return error_of(value[key])
-    return value if isinstance(value, str) else text(value)
+def is_plumbing(name: str) -> bool:
+    """Whether a tool's name says that it is about the server itself, or about the present moment."""
+    return bool(set(words(name)) & (_DULL | _NOW))
 
 
 def is_write(tool: ToolInfo) -> bool:

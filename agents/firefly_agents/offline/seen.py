@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firefly_agents.offline.words import telling
-from firefly_mcp.jsonio import JSON, JsonObject, loads
+from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.observe.leaves import leaves
 from firefly_mcp.observe.success import data_tells_error, text_tells_error
 from firefly_mcp.observe.values import informative
@@ -18,7 +18,9 @@ from firefly_mcp.types import ToolKey
 
 _INDEX = re.compile(r"\[\d+\]")
 _SPAN = re.compile(r"\b(?:[A-Z]{2,6}-\d{2,}|[A-Za-z]+_[A-Za-z0-9]{4,}|\d{4}-\d{2}-\d{2}|-?\d[\d,]*\.\d+|\d{4,})\b")
-_PLAIN_HOLDERS = frozenset("data result item content parsed record row entry value list response payload output object field".split())
+_PLAIN_HOLDERS = frozenset(
+    "data result item content parsed record row entry value list response payload output object field".split()
+)
 _MAX_LEAVES = 400
 
 
@@ -34,6 +36,7 @@ class Seen:
         tool: the tool that returned it.
         call: the position of that call in its episode.
         weight: how unlikely it is to turn up by chance, from 0 to 1.
+        echo: whether the caller had passed the value in itself.
     """
 
     value: Any
@@ -43,6 +46,7 @@ class Seen:
     tool: ToolKey
     call: int
     weight: float
+    echo: bool = False
 
     @property
     def words(self) -> frozenset[str]:
@@ -52,7 +56,8 @@ class Seen:
     @property
     def holder(self) -> frozenset[str]:
         """The telling words of the object or list that holds it, those left out that every server uses (``data``, ``items``)."""
-        keys = [key for key in re.split(r"[.\[\]*$']+", self.parent) if key and not key.isdigit()]
+        # A key with a number in it is itself a value: ``payment_methods.credit_card_4421486.id``.
+        keys = [key for key in re.split(r"[.\[\]*$']+", self.parent) if key and not re.search(r"\d{3}", key)]
         return telling(keys[-1]) - _PLAIN_HOLDERS if keys else frozenset()
 
     @property
@@ -72,7 +77,9 @@ def output_view(output: str) -> tuple[View, bool]:
         data = None
     if isinstance(data, dict) and data.keys() == {"type", "text"}:  # one text block, serialized by the SDK
         return output_view(str(data["text"]))
-    result: JsonObject = {"structuredContent": data} if isinstance(data, dict) else {"content": [{"type": "text", "text": output}]}
+    result: JsonObject = (
+        {"structuredContent": data} if isinstance(data, dict) else {"content": [{"type": "text", "text": output}]}
+    )
     view = literal(result_view(result))
     return view, (text_tells_error(view.value) if view.kind == "text" else data_tells_error(view.value))
 
@@ -94,8 +101,17 @@ def _listed(value: Any) -> JSON:
     return {str(key): _listed(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
+def error_of(value: JSON) -> str:
+    """The message in an error that was told as data, without the echo of the request that may stand beside it."""
+    if isinstance(value, dict):
+        for key in ("error", "message", "detail", "reason", "parsed_content"):
+            if isinstance(value.get(key), str | dict):
+                return error_of(value[key])
+    return value if isinstance(value, str) else text(value)
+
+
 def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) -> list[Seen]:
-    """The scalars of a result that tell something and that the caller did not pass in itself."""
+    """The scalars of a result; numbers that the caller passed in itself are left out, its texts are marked as echoes."""
     own = {_plain(value) for value in echoed}
     if view.kind == "text":
         found = [(_prose_value(span), "", "", "") for span in dict.fromkeys(_SPAN.findall(view.value))]
@@ -103,15 +119,23 @@ def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) ->
         found = []
     else:
         found = [
-            (leaf.value, leaf.name, _INDEX.sub("[*]", leaf.path), _holder(leaf.path))
+            (leaf.value, leaf.name, group_of(leaf.path), _holder(leaf.path))
             for leaf in leaves(view.value, limit=_MAX_LEAVES)
-            if leaf.value is not None and not isinstance(leaf.value, bool) and not (isinstance(leaf.value, str) and len(leaf.value) > 200)
+            if leaf.value is not None
+            and not isinstance(leaf.value, bool)
+            and not (isinstance(leaf.value, str) and len(leaf.value) > 200)
         ]
     kept: dict[tuple[str, str], Seen] = {}
     for value, name, group, parent in found:
-        if _plain(value) not in own:
-            kept.setdefault((repr(value), group), Seen(value, name, group, parent, tool, call, informative(value)))
+        echo = _plain(value) in own
+        if not echo or isinstance(value, str):
+            kept.setdefault((repr(value), group), Seen(value, name, group, parent, tool, call, informative(value), echo))
     return list(kept.values())
+
+
+def group_of(path: str) -> str:
+    """A path with its indices left out: one name for the same place in every item of a list."""
+    return _INDEX.sub("[*]", path)
 
 
 def _holder(path: str) -> str:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from random import Random
 
 from firefly_agents.offline import hints
-from firefly_agents.offline.words import telling
+from firefly_agents.offline.vocabulary import by_meaning
+from firefly_agents.offline.words import telling, words
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.schemas import properties, required, single, types_of
 from firefly_mcp.types import ToolKey
@@ -20,9 +22,16 @@ SHAPES = {
     "country": re.compile(r"[A-Z]{2}\Z"),
 }
 _PATTERN = re.compile(r"YYYY|MM-DD|HH:MM|HHHH|<\w+>|\.\.\.")
-_PERSONAL = frozenset("first last full given family sur user customer contact person display author owner company middle".split())
-_MAKES = frozenset("create new register make insert put define open".split())
-_INTERNAL = frozenset("state_key session_id idempotency_key cursor page_token context intent output_mode kw no_param dry_run trace_id".split())
+_PERSONAL = frozenset(
+    "first last full given family sur user customer contact person display author owner company middle".split()
+)
+_MAKES = frozenset("create new register make insert put define".split())
+_POINTS = frozenset("get read describe delete remove show open load fetch view update edit rename archive restore".split())
+_SEEKS = frozenset("search find lookup list query".split())
+_PLUMBING = frozenset("list all by details detail info erp api new".split())
+_INTERNAL = frozenset(
+    "state_key session_id idempotency_key cursor page_token context intent output_mode kw no_param dry_run trace_id".split()
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,18 @@ class ToolInfo:
         """The top-level arguments."""
         needed = set(required(self.schema))
         return tuple(
-            Slot(self, f"/{_escape(name)}", name, schema, name in needed)
-            for name, schema in properties(self.schema).items()
+            Slot(self, f"/{_escape(name)}", name, schema, name in needed) for name, schema in properties(self.schema).items()
         )
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The telling words of its description's first lines."""
+        return telling(self.description[:200])
+
+    @cached_property
+    def verb(self) -> str:
+        """The first word of its name that is a known verb, or the empty string."""
+        return next((word for word in words(self.key.tool) if word in _MAKES | _POINTS | _SEEKS), "")
 
     def needed(self) -> tuple[Slot, ...]:
         """The slots that must be filled."""
@@ -99,15 +117,21 @@ class Slot:
         """Whether it names one thing that exists already, so that inventing a value is pointless."""
         if re.search(r"(?i)(?:^|_)(?:id|ids|uuid)$|[a-z]I[dD]s?$", self.name):
             return True
-        entity = telling(self.called) - {"name"}
-        if not re.search(r"(?i)[a-z]_?names?$", self.called) or not entity or entity & _PERSONAL:
+        if self.kind == "string" and re.search(r"(?i)[a-z]_?(?:number|code|reference|ref|no)$", self.name):
+            return by_meaning(self.name, "", "string", Random(0)) is None
+        entity = telling(self.called) - {"name", "key"}
+        if not re.search(r"(?i)[a-z]_?(?:name|key)s?$", self.called) or not entity or entity & _PERSONAL:
             return False
-        tool = telling(self.tool.key.tool)
-        return not (tool & _MAKES and entity & tool)
+        if self.name in ("name", "names", "key", "keys"):
+            return self.tool.verb in _POINTS
+        return not (self.tool.verb in _MAKES | _SEEKS and entity & telling(self.tool.key.tool))
 
     @cached_property
     def called(self) -> str:
         """Its name; for one that tells nothing (``from``, ``source``) what the description says it is the name or id of."""
+        if self.name in ("id", "ids", "name", "names", "key", "keys") and self.pointer.count("/") == 1:
+            thing = [word for word in words(self.tool.key.tool) if word != self.tool.verb and word not in _PLUMBING]
+            return "_".join([*thing[-2:], self.name])
         if self.words - {"source", "target", "parent", "name"}:
             return self.name
         found = re.search(r"(?i)\b(name|id|identifier|key)s? of (?:the |an? )?(\w+)|\b(\w+) (name|id)s\b", self.description)
@@ -151,7 +175,10 @@ class Slot:
         return tuple(
             value
             for value in values
-            if value not in names and not _PATTERN.search(value) and (shape is None or shape.match(value)) and "_" not in value[:1]
+            if value not in names
+            and not _PATTERN.search(value)
+            and (shape is None or shape.match(value))
+            and "_" not in value[:1]
         )
 
     @cached_property
@@ -168,10 +195,15 @@ class Slot:
         text = f"{self.description} {' '.join(self.tool.key)} {self.tool.description[:300]}"
         if self.own.get("format") == "date" or ("date" in self.words or re.search(r"YYYY-MM-DD", self.description)):
             return "date"
-        if "email" in self.words or self.own.get("format") == "email" or re.search(r"(?i)email address|recipient address", self.description):
+        if (
+            "email" in self.words
+            or self.own.get("format") == "email"
+            or re.search(r"(?i)email address|recipient address", self.description)
+        ):
             return "email"
         if self.words & {"iata", "airport"} or (
-            self.words & {"origin", "destination", "departure", "arrival"} and re.search(r"\bIATA\b|airport|great-circle|flight", text, re.I)
+            self.words & {"origin", "destination", "departure", "arrival"}
+            and re.search(r"\bIATA\b|airport|great-circle|flight", text, re.I)
         ):
             return "iata"
         return "country" if "country" in self.words else ""

@@ -57,7 +57,9 @@ class Tables:
             table_read = re.search(r"(?i)\bfrom\s+(\w+)", statement)
             if table_read and re.match(r"(?i)\s*select\s+\*", statement):
                 self.rows[table_read[1]] = value
-                self.columns[table_read[1]] = self.columns.get(table_read[1]) or [(key, _type(item)) for key, item in value[0].items()]
+                self.columns[table_read[1]] = self.columns.get(table_read[1]) or [
+                    (key, _type(item)) for key, item in value[0].items()
+                ]
 
 
 def statement(description: str, tables: Tables, rng: Random) -> str:
@@ -83,7 +85,9 @@ def _create(tables: Tables, rng: Random) -> str:
 
 def _insert(table: str, tables: Tables, rng: Random) -> str:
     columns = [(name, kind) for name, kind in tables.columns[table] if name.lower() != "id"]
-    rows = ", ".join("(" + ", ".join(_literal(_value(name, kind, rng)) for name, kind in columns) + ")" for _ in range(rng.randint(2, 3)))
+    rows = ", ".join(
+        "(" + ", ".join(_literal(_value(name, kind, rng)) for name, kind in columns) + ")" for _ in range(rng.randint(2, 3))
+    )
     return f"INSERT INTO {table} ({', '.join(name for name, _ in columns)}) VALUES {rows}"
 
 

@@ -10,7 +10,7 @@ from firefly_mcp.tasks.literals import stated_values
 from firefly_mcp.tasks.model import Task, Verdict
 from firefly_mcp.tasks.slots import difference
 
-MAX_WORDS = 75
+MAX_WORDS = 60
 
 
 def completeness_gate(task: Task, seen: Observed) -> Verdict:
