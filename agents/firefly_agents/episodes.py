@@ -117,12 +117,9 @@ def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None) ->
 
 
 def _path(graph: ToolGraph | None, source: ToolKey, target: ToolKey, argument: str) -> str:
-    """Where in the source's answer the edge found its value: seen flowing, else by the schema; indices as ``[*]``."""
+    """Where in the source's answer a value was seen that flowed along the edge; indices as ``[*]``."""
     edge = graph.by_key.get((source, target, argument)) if graph is not None else None
     if edge is None:
         return ""
-    for kind in ("flow", "schema"):
-        path = (edge.evidence.get(kind) or {}).get("path")
-        if isinstance(path, str) and path.startswith("$"):
-            return group_of(path)
-    return ""
+    path = (edge.evidence.get("flow") or {}).get("path")
+    return group_of(path) if isinstance(path, str) and path.startswith("$") else ""

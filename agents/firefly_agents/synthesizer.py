@@ -14,6 +14,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.compose import compose
 from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import SessionKind
@@ -37,15 +38,19 @@ def candidates(recording: Recording) -> list[Task]:
     tools = replay.index.tools
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     setting = Setting(recording.id, tools, names_of(tools), variety)
+    links = replay.index.connections
+    proven = {place for place, link in links.items() if link.origin.startswith("proven(")}
+    pool = Pool(replay.index.relation, variety, lambda session, server: (session, server) in proven)
     found: dict[str, Task] = {}
     for session in queries.sessions(recording, evidence_only=True):
         if session.kind not in SOURCES:
             continue
         calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
-        for candidate in compose(calls, replay.index.relation, variety):
-            task = draft(candidate, setting)
-            if task is not None:
-                found.setdefault(task.id, task)
+        pool.add_session(calls)
+        drafts = (draft(candidate, setting) for candidate in compose(calls, replay.index.relation, variety))
+        found.update((task.id, task) for task in drafts if task is not None)
+    across = (draft(candidate, setting) for candidate in pool.candidates())
+    found.update((task.id, task) for task in across if task is not None)
     return list(found.values())
 
 

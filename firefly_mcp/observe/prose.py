@@ -13,9 +13,9 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"[^\W_](?:[\w.@:/#+%~-]*\w)?")
 _NUMBER = re.compile(r"(?<![\w.,/:-])-?(?:0|[1-9]\d*)(?:\.\d+)?(?![\w/:]|[.,-]\d)")
 _QUOTED = re.compile(r"`([^`\n]{2,200})`|\*\*([^*\n]{2,200})\*\*|\"([^\"\n]{2,200})\"|(?<!\w)'([^'\n]{2,200})'(?!\w)")
-_LABELLED = re.compile(r"(?m)^[ \t]*(?:[-*•>#]+[ \t]*)?\**[\w ()/_-]{1,40}\**[ \t]*[:=]\**[ \t]+(\S[^\n]{0,198}?)[ \t]*$")
-_ITEM = re.compile(r"(?m)^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+(\S[^\n]{0,118}?)[ \t]*$")
-_CELL = re.compile(r"(?<=\|)[ \t]*([^|\n]{1,120}?)[ \t]*(?=\|)")
+_LABEL = re.compile(r"(?:[-*•>#]{1,8}[ \t]{1,8})?\*{0,3}[\w][\w ()/-]{0,39}\*{0,3}[ \t]{0,8}[:=]\*{0,3}[ \t]{1,40}")
+_BULLET = re.compile(r"(?:[-*•]|\d{1,3}[.)])[ \t]{1,8}")
+_LONGEST = 200
 _CONTEXT = 160
 _STOPS = {'"', "'", "`", "*", "|", ",", ";", ")", "]", "}", ">"}
 
@@ -60,12 +60,35 @@ def _values(text: str) -> Iterator[Found]:
         token = match.group()
         if any(char.isdigit() or char.isupper() or char in "@/_:" for char in token):
             yield Found(token, match.start(), match.end())
-    for pattern in (_QUOTED, _LABELLED, _ITEM, _CELL):
-        for match in pattern.finditer(text):
-            group = match.lastindex or 1
-            value = match.group(group)
-            if value.strip():
-                yield Found(value, match.start(group), match.end(group))
+    for match in _QUOTED.finditer(text):
+        group = match.lastindex or 1
+        if match.group(group).strip():
+            yield Found(match.group(group), match.start(group), match.end(group))
+    start = 0
+    for line in text.splitlines(keepends=True):
+        yield from _line_values(line, start)
+        start += len(line)
+
+
+def _line_values(line: str, at: int) -> Iterator[Found]:
+    """What stands after a label or a bullet, and in the cells of a table row."""
+    body = line.strip()
+    if not body or len(body) > 10 * _LONGEST:
+        return
+    at += line.index(body)
+    for pattern in (_LABEL, _BULLET):
+        match = pattern.match(body)
+        if match and 0 < len(body) - match.end() <= _LONGEST:
+            yield Found(body[match.end() :], at + match.end(), at + len(body))
+    if body.count("|") < 2:
+        return
+    place = body.index("|") + 1
+    for cell in body[place:].split("|")[:-1]:
+        value = cell.strip()
+        if value and len(value) <= _LONGEST:
+            start = at + place + cell.index(value)
+            yield Found(value, start, start + len(value))
+        place += len(cell) + 1
 
 
 def _group(text: str, found: Found) -> str:
@@ -73,11 +96,11 @@ def _group(text: str, found: Found) -> str:
     if _NUMBER.fullmatch(found.value):
         return r"(-?\d+(?:\.\d+)?)"
     if following in ("", "\n", "\r"):
-        return r"(\S[^\n]*?)[ \t\r]*$"
+        return r"(\S[^\n]*?)[ \t\r]{0,9}$"
     if following in _STOPS:
         return f"([^{re.escape(following)}\\n]+){re.escape(following)}"
-    if re.match(r"[ \t]*\|", text[found.end :]):
-        return r"([^|\n]*[^|\s])[ \t]*\|"
+    if re.match(r"[ \t]{1,40}\|", text[found.end : found.end + 41]):
+        return r"([^|\n]{1,200}?)[ \t]{0,40}\|"
     if not re.search(r"\s", found.value):
         return r"([\w.@:/#+%~-]*\w)"
     return f"([^\\n]+?){re.escape(text[found.end : found.end + 12])}"

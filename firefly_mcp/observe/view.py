@@ -12,7 +12,7 @@ from typing import Any
 
 from firefly_mcp.jsonio import JSON, JsonObject, loads
 
-_FENCE = re.compile(r"(?ms)^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)\n?[ \t]*\1[ \t]*$")
+_FENCE = re.compile(r"[ \t]*(```+|~~~+)[ \t]*([\w+-]*)")
 _NO_JSON: Any = object()
 
 
@@ -116,12 +116,27 @@ def _json_inside(text: str) -> JSON:
         value = _load(stripped)
         if value is not _NO_JSON:
             return value
-    fences = _FENCE.findall(text) if "```" in text or "~~~" in text else []
-    if len(fences) == 1 and fences[0][1].lower() in ("", "json", "json5", "jsonc"):
-        body = fences[0][2].strip()
-        if body[:1] in ("{", "["):
-            return _load(body)
+    if "```" in text or "~~~" in text:
+        fences = _fences(text)
+        if len(fences) == 1 and fences[0][0] in ("", "json", "json5", "jsonc") and fences[0][1][:1] in ("{", "["):
+            return _load(fences[0][1])
     return _NO_JSON
+
+
+def _fences(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks of Markdown, as (language, body); line by line, for a pattern over all of it can take for ever."""
+    found: list[tuple[str, str]] = []
+    mark, language, body = "", "", [""]
+    for line in text.splitlines():
+        opening = _FENCE.match(line)
+        if not mark and opening:
+            mark, language, body = opening[1], opening[2].lower(), []
+        elif mark and line.strip() == mark:
+            found.append((language, "\n".join(body).strip()))
+            mark = ""
+        elif mark:
+            body.append(line)
+    return found
 
 
 def _load(text: str) -> JSON:

@@ -7,6 +7,7 @@ What an argument does not take from a result is a literal, which the request mus
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from firefly_mcp.types import Call
 MAX_CALLS = 6
 BINDING_WEIGHT = 0.25
 MAX_LEAVES = 2000
+_PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class _Session:
             call = waiting.pop()
             if call.id in chosen:
                 continue
-            if not is_success(call) or len(chosen) >= MAX_CALLS or not _expressible(call):
+            if not is_success(call) or len(chosen) >= MAX_CALLS or not expressible(call):
                 return None
             chosen[call.id] = call
             bounds[call.id] = tuple(self._bounds(call))
@@ -106,7 +108,7 @@ class _Session:
             for flow in sorted(found, key=lambda item: (-item.weight, -item.source)):
                 source = self.by_id.get(flow.source)
                 selection = None if source is None else selection_of(source, flow, self.variety)
-                if source is not None and selection is not None and _gives(source, selection, _at(call.arguments, pointer)):
+                if source is not None and selection is not None and gives(source, selection, _at(call.arguments, pointer)):
                     yield Bound(pointer, source.id, selection)
                     break
 
@@ -135,7 +137,7 @@ def selection_of(source: Call, flow: Flow, variety: Variety) -> JsonObject | Non
 
 
 class AnswerField(NamedTuple):
-    """A value of an outcome that a task may ask for, and how it is selected."""
+    """A value of an outcome that a task may ask for, how it is selected, and how telling it is."""
 
     steps: tuple[Step, ...]
     value: Any
@@ -143,8 +145,12 @@ class AnswerField(NamedTuple):
     worth: float
 
 
+LOOKED_AT = 24
+"""At most so many of an outcome's most telling values are described in words: describing a place in a long list is slow."""
+
+
 def answer_fields(candidate: Candidate, variety: Variety, informative_at: float) -> list[AnswerField]:
-    """The values of a candidate's outcome worth asking for, in the order of the result.
+    """The values of a candidate's outcome worth asking for, plain places first, the most telling first.
 
     Left out: what the caller knew already or an earlier call of the plan shows, constants, values that tell little, long
     texts, and places that cannot be told in words.
@@ -155,19 +161,24 @@ def answer_fields(candidate: Candidate, variety: Variety, informative_at: float)
     if view.kind in ("text", "empty"):
         return []
     known = _known_values(candidate)
-    found = []
+    found: list[tuple[float, tuple[Step, ...], Any]] = []
     for number, (steps, value) in enumerate(walk(view.value)):
         if number > MAX_LEAVES:
             break
         if isinstance(value, dict | list) or not stateable(value):
             continue
-        worth = informative(value)
+        worth = 0.0 if _is_plumbing(steps) else informative(value)
         if worth < informative_at or _text_of(value) in known or variety.constant(outcome.key, steps):
             continue
-        selection = selection_for(view, steps)
-        if selection is not None:
-            found.append(AnswerField(steps, value, selection, worth * (0.5 + 0.5 * variety.share(outcome.key, steps))))
-    return found
+        found.append((worth * (0.5 + 0.5 * variety.share(outcome.key, steps)), steps, value))
+    ranked = sorted(found, key=lambda item: (any(isinstance(step, int) for step in item[1]), -item[0], str(item[1])))
+    chosen = [(steps, value, selection_for(view, steps), worth) for worth, steps, value in ranked[:LOOKED_AT]]
+    return [AnswerField(steps, value, selection, worth) for steps, value, selection, worth in chosen if selection is not None]
+
+
+def _is_plumbing(steps: tuple[Step, ...]) -> bool:
+    """Whether a field names the call itself (a request's or trace's id) and not what the call is about."""
+    return _PLUMBING.search("_".join(str(step) for step in steps[-2:]).lower()) is not None
 
 
 def _known_values(candidate: Candidate) -> set[str]:
@@ -183,7 +194,8 @@ def _text_of(value: Any) -> str:
     return str(value).strip().lower()
 
 
-def _gives(source: Call, selection: JsonObject, value: Any) -> bool:
+def gives(source: Call, selection: JsonObject, value: Any) -> bool:
+    """Whether the selection takes this value from the source's result."""
     assert source.result is not None
     try:
         return same_value(select(source.result, selection), value)
@@ -197,6 +209,6 @@ def _at(arguments: Any, pointer: str) -> Any:
     return arguments
 
 
-def _expressible(call: Call) -> bool:
+def expressible(call: Call) -> bool:
     """Whether every literal of the call can be stated in a request."""
     return all(isinstance(value, dict | list) or value is None or stateable(value) for _, value in walk(call.arguments))

@@ -95,6 +95,9 @@ def _condition(select: JsonObject) -> str:
     terms = [f"{path_label(_keys(field))} {written(value)}" for field, value in predicates(select)]
     if terms:
         return f" of the {item} with {listed(terms)}"
+    if "first" in select:
+        order = "last" if select["first"].get("desc") else "first"
+        return f" that comes {order} in alphabetical order"
     for how, word in (("argmin", "lowest"), ("argmax", "highest")):
         if how in select:
             by = path_label(_keys(str(select[how])))
@@ -106,7 +109,8 @@ def select_label(select: JsonObject) -> str:
     """What a selection takes, in plain words."""
     if "regex" in select:
         return str(select.get("label") or "value")
-    return path_label(_keys(str(select.get("path", "$"))) + _keys(str(select.get("take", "$"))))
+    keys = _keys(str(select.get("path", "$"))) + _keys(str(select.get("take", "$")))
+    return item_label(keys) if select.get("take") == "$" else path_label(keys)
 
 
 def _argument_label(pointer: str) -> str:

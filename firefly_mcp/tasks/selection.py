@@ -8,6 +8,7 @@ the text; ``take`` and the fields of HOW start at the selected item.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import jsonpath
@@ -96,9 +97,14 @@ def _find(path: str, value: Any) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, dict | list):
         return []
     try:
-        return list(jsonpath.findall(path, value))
+        return list(_compiled(path).findall(value))
     except jsonpath.JSONPathError as error:
         raise SelectionError(f"{path}: not a JSONPath ({error})") from error
+
+
+@lru_cache(maxsize=4096)
+def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
+    return jsonpath.compile(path)
 
 
 def _by_regex(text: str, pattern: str) -> JSON:
@@ -137,18 +143,38 @@ def _particular(items: list[Any], index: int, take: str) -> JsonObject | None:
         return {"only": True}
     item = items[index]
     if not isinstance(item, dict):
-        return _extreme(items, index, "$") if isinstance(item, int | float) and not isinstance(item, bool) else None
-    fields = [(json_path(steps), value) for steps, value in walk(item) if steps and not isinstance(value, dict | list)]
-    flat = [(path, value) for path, value in fields if path != take and "[" not in path]
-    ranked = sorted(flat, key=lambda pair: _clumsiness(*pair))
-    for path, value in ranked:
-        if stateable(value) and sum(_holds(other, {"field": path, "equals": value}) for other in items) == 1:
+        return _place_of_scalar(items, index)
+    flat = [(steps, value) for steps, value in walk(item) if steps and not isinstance(value, dict | list)]
+    flat = [(steps, value) for steps, value in flat if not any(isinstance(step, int) for step in steps)]
+    places = [(json_path(steps), steps, value) for steps, value in flat if json_path(steps) != take]
+    for path, steps, value in sorted(places, key=lambda place: _clumsiness(place[0], place[2])):
+        if stateable(value) and sum(same_value(_follow(other, steps), value) for other in items) == 1:
             return {"where": [{"field": path, "equals": value}]}
-    for path, value in flat:
+    for path, _, value in places:
         if isinstance(value, int | float) and not isinstance(value, bool):
             found = _extreme(items, index, path)
             if found is not None:
                 return found
+    return None
+
+
+def _follow(item: Any, steps: tuple[Step, ...]) -> Any:
+    """The value at plain steps inside an item, None when there is none."""
+    for step in steps:
+        if not isinstance(item, dict):
+            return None
+        item = item.get(str(step))
+    return item
+
+
+def _place_of_scalar(items: list[Any], index: int) -> JsonObject | None:
+    """A number that is the lowest or highest, a text that is the first or last in alphabetical order."""
+    item = items[index]
+    if isinstance(item, int | float) and not isinstance(item, bool):
+        return _extreme(items, index, "$")
+    texts = isinstance(item, str) and all(isinstance(other, str) for other in items)
+    if texts and items.count(item) == 1 and item in (min(items), max(items)):
+        return {"first": {"by": "$", "desc": item == max(items)}}
     return None
 
 
@@ -180,5 +206,5 @@ def _extreme(items: list[Any], index: int, path: str) -> JsonObject | None:
 def stateable(value: Any) -> bool:
     """Whether a request can state the value as it is: a number, a boolean, or a short line without quotes."""
     if isinstance(value, str):
-        return 0 < len(value) <= 80 and value == value.strip() and not re.search(r'["“”\n\r\t\x00-\x1f]', value)
+        return 0 < len(value) <= 140 and value == value.strip() and not re.search(r'["“”\n\r\t\x00-\x1f]', value)
     return isinstance(value, bool | int | float)

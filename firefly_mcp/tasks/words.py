@@ -21,6 +21,9 @@ _GENERIC = frozenset(
     "result results value values data output item items entries records content text response id name type status".split()
 )
 _IRREGULAR = {"return": "find", "returns": "find", "run": "run"}
+_DANGLING = frozenset(
+    "a an and are as at be been by can for from has have if in into is not of on or the that to via when which whose with".split()
+)
 _FILLER = re.compile(
     r"^(?:this tool|this function|tool to|tool for|use this (?:tool )?to|allows? you to|a tool (?:to|for|that))\s+", re.I
 )
@@ -73,6 +76,8 @@ def _phrase(text: str) -> str:
         end = min((cut for cut in cuts if cut > 0), default=-1)
         words = joined[:end].split() if end > 0 else []
     cleaned = [word.strip(",") for word in words]
+    while cleaned and cleaned[-1].lower() in _DANGLING:
+        cleaned.pop()
     if not 2 <= len(cleaned) <= MAX_GOAL_WORDS or not all(_PLAIN.fullmatch(word) for word in cleaned):
         return ""
     verb = _imperative(cleaned[0])

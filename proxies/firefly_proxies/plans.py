@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+from httpx2 import AsyncClient
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.literals import bind
 from firefly_mcp.tasks.model import Task, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
+
+
+@asynccontextmanager
+async def plain_http() -> AsyncIterator[AsyncClient]:
+    """An HTTP client to share between many MCP clients of a proxy here: each would else load all certificates anew."""
+    async with create_mcp_http_client() as client:
+        yield client
+
+
+def session_client(url: str, http: AsyncClient) -> Client:
+    """An MCP client with a session of its own over a shared HTTP client."""
+    return Client(streamable_http_client(url, http_client=http), mode="legacy")
 
 
 class PlanFailedError(Exception):

@@ -106,12 +106,16 @@ class ReplayConversation:
         params = message.get("params") or {}
         handler = _HANDLERS.get(method)
         if handler is not None:
-            return self._era(messages.response(request_id, handler(self, params)))
-        if method in _LIST_METHODS:
-            return self._era(messages.response(request_id, self._list(method)))
-        if method == "tools/call":
-            return self._era(self._call_tool(request_id, params))
-        return self._era(self._other(request_id, method, params))
+            answer = messages.response(request_id, handler(self, params))
+        elif method in _LIST_METHODS:
+            answer = messages.response(request_id, self._list(method))
+        elif method == "tools/call":
+            answer = self._call_tool(request_id, params)
+        else:
+            answer = self._other(request_id, method, params)
+        # On stdio only the request itself tells the client's era.
+        stateless = self._stateless or method == "server/discover" or messages.META_VERSION in messages.meta_of(message)
+        return self._era(answer) if stateless else answer
 
     async def notify(self, message: JsonObject) -> None:
         """Nothing that a client tells changes what was recorded."""
@@ -202,7 +206,7 @@ class ReplayConversation:
 
     def _era(self, response: JsonObject) -> JsonObject:
         """Give a result what the client's protocol era demands (design: "serving the other era is a translation")."""
-        if self._stateless and "result" in response:
+        if "result" in response:
             result = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", **response["result"]}
             return {**response, "result": result}
         return response

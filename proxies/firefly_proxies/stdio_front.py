@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import stat
 import sys
 from collections.abc import Awaitable, Callable
 from typing import BinaryIO
@@ -140,20 +142,19 @@ async def stdio_streams(source: BinaryIO, sink: BinaryIO) -> tuple[asyncio.Strea
     """Wrap two files as a reader and a function that writes; pipes, sockets and terminals do not block."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    try:
+    if _can_wait(source):
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
-    except ValueError:  # a regular file, as in `firefly replay < requests.jsonl`
+    else:  # as in `firefly replay < requests.jsonl`
         reader.feed_data(await loop.run_in_executor(None, source.read))
         reader.feed_eof()
-    try:
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
-    except ValueError:
+    if not _can_wait(sink):
 
         async def write_file(data: bytes) -> None:
             sink.write(data)
             sink.flush()
 
         return reader, write_file
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
     writer = asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def write_pipe(data: bytes) -> None:
@@ -161,6 +162,12 @@ async def stdio_streams(source: BinaryIO, sink: BinaryIO) -> tuple[asyncio.Strea
         await writer.drain()
 
     return reader, write_pipe
+
+
+def _can_wait(file: BinaryIO) -> bool:
+    """Whether an event loop can wait for the file: not for regular files and the null device (uvloop would abort)."""
+    mode = os.fstat(file.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or file.isatty()
 
 
 async def speak_stdio(factory: ConversationFactory) -> None:

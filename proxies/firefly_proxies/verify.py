@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from mcp import Client
+from httpx2 import AsyncClient
 
 from firefly_mcp.replay import ReplayPolicy
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task, Verdict
 from firefly_mcp.types import MatchKind
-from firefly_proxies.plans import PlanFailedError, execute_plan, gives_answer, match_kinds
+from firefly_proxies.plans import PlanFailedError, execute_plan, gives_answer, match_kinds, plain_http, session_client
 from firefly_proxies.replay import ReplayFactory
 from firefly_proxies.serve import running_http
 
@@ -36,19 +36,19 @@ async def execution_gate(
     judged: list[Task] = []
     kinds: Counter[str] = Counter()
     factory = ReplayFactory(recording, ReplayPolicy(match=MatchKind.EXACT), log=False)
-    async with running_http(factory) as url:
+    async with running_http(factory) as url, plain_http() as http:
         for task in tasks:
-            verdict = await _execute(task, url, kinds)
+            verdict = await _execute(task, url, http, kinds)
             judged.append(task.model_copy(update={"verdicts": [*task.verdicts, verdict]}))
             progress()
     return judged, kinds
 
 
-async def _execute(task: Task, url: str, kinds: Counter[str]) -> Verdict:
+async def _execute(task: Task, url: str, http: AsyncClient, kinds: Counter[str]) -> Verdict:
     for _ in range(RUNS):
         try:
             # A session of its own each time: state begins anew.
-            async with Client(url, mode="legacy") as client:
+            async with session_client(url, http) as client:
                 results = await execute_plan(task, client)
             found = match_kinds(results)
             kinds.update(found)

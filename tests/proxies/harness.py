@@ -56,6 +56,8 @@ class Command:
 
     async def finish(self) -> tuple[int, str, str]:
         """Close its input and wait for its end: exit code, standard output, standard error."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         async with asyncio.timeout(30):
             out, errors = await self.process.communicate()
         assert self.process.returncode is not None
@@ -80,6 +82,16 @@ async def running_firefly(*args: str, **settings: Any) -> AsyncIterator[Command]
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def stored_bytes(store: Path) -> bytes:
+    """Everything that the files of a recording hold."""
+    return b"".join(path.read_bytes() for path in store.parent.glob(f"{store.name}*"))
 
 
 def alive(pid: int) -> bool:

@@ -18,7 +18,7 @@ from mcp.client.stdio import StdioServerParameters
 from firefly_mcp.redact import Redactor
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from tests.proxies.harness import SERVERS, Proxy, Specs
+from tests.proxies.harness import SERVERS, Proxy, Specs, stored_bytes
 
 MODES = ["legacy", "auto", "2026-07-28"]
 
@@ -229,7 +229,7 @@ async def test_what_is_stored_is_redacted_and_what_is_passed_on_is_not(proxy: Pr
     async with proxy(spec("notes"), redactor=redactor) as url, sdk(url) as client:
         added = await client.call_tool("add_note", {"title": "t", "text": f"hunter2secret and {token}"})
         assert added.structured_content["text"] == f"hunter2secret and {token}"  # type: ignore[index]
-    stored = b"".join(path.read_bytes() for path in recording.path.parent.glob("firefly.db*"))
+    stored = stored_bytes(recording.path)
     assert b"hunter2secret" not in stored
     assert token.encode() not in stored
     assert sum(redactor.counts.values()) > 0

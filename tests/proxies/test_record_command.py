@@ -13,7 +13,7 @@ from mcp import Client
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_proxies.serve import listen
-from tests.proxies.harness import SERVERS, Firefly
+from tests.proxies.harness import SERVERS, Firefly, stored_bytes
 
 BAD = str(SERVERS / "bad.py")
 
@@ -123,7 +123,7 @@ async def test_secrets_of_the_configuration_are_not_stored(tmp_path: Path, firef
         answer = json.loads(await command.receive())
         assert "from-outside-1a2b3c" in answer["result"]["content"][0]["text"]
         assert (await command.finish())[0] == 0
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("f.db*"))
+    stored = stored_bytes(store)
     for secret in (b"from-outside-1a2b3c", b"literal-9f8e7d6c"):
         assert secret not in stored
     with Recording(store) as recording:

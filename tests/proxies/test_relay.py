@@ -21,7 +21,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import RequestId, notification, request
 from firefly_proxies.record import RecordFactory
-from tests.proxies.harness import Specs, alive
+from tests.proxies.harness import Specs, alive, children_of
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
 
@@ -41,8 +41,9 @@ class Talk:
 
     async def ask(self, method: str, params: JsonObject | None = None) -> JsonObject:
         self._next += 1
-        answer = await self.conversation.request(request(self._next, method, params))
-        assert answer["id"] == self._next
+        message = request(self._next, method, params)
+        answer = await self.conversation.request(message)
+        assert answer["id"] == message["id"]
         return answer
 
     async def call(self, tool: str, **arguments: Any) -> JsonObject:
@@ -88,12 +89,14 @@ async def test_a_call_is_committed_before_it_is_made_and_its_answer_before_it_is
     with contextlib.closing(Recording(recording.path).db) as other_process:
         states = "SELECT status FROM call ORDER BY id"
         async with talking(recording, spec("bad", "silent")) as talk:
+            await talk.call("go")
             waiting = asyncio.create_task(talk.call("go", wait=True))
-            assert (await talk.call("go"))["result"]
-            assert other_process.execute(states).fetchall() == [("interrupted",), ("done",)]
+            while len(other_process.execute(states).fetchall()) < 2:
+                await asyncio.sleep(0)
+            assert other_process.execute(states).fetchall() == [("done",), ("interrupted",)]
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-            assert other_process.execute(states).fetchall() == [("cancelled",), ("done",)]
+            assert other_process.execute(states).fetchall() == [("done",), ("cancelled",)]
 
 
 async def test_concurrent_calls_with_equal_ids_from_the_relay_itself_do_not_mix(recording: Recording, spec: Specs) -> None:
@@ -112,7 +115,7 @@ async def test_the_cancellation_of_one_of_two_calls_reaches_that_one(recording: 
         await talk.call("go")
         await talk.conversation.notify(notification("notifications/cancelled", {"requestId": 7}))
         assert (await waiting)["error"]["code"] == -32800
-    assert [call.status for call in queries.calls(recording)] == ["cancelled", "done"]
+    assert {call.arguments.get("wait"): call.status for call in queries.calls(recording)} == {1: "cancelled", None: "done"}
 
 
 @pytest.mark.parametrize(
@@ -192,29 +195,35 @@ async def test_no_process_is_left_of_a_server_that_ignores_signals(recording: Re
     async with talking(recording, spec("bad", "stubborn")) as talk:
         answer = await talk.call("go")
         pid = json.loads(answer["result"]["content"][0]["text"])["pid"]
-        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = children_of(pid)
         assert children
         assert all(alive(process) for process in [pid, *children])
     assert not any(alive(process) for process in [pid, *children])
 
 
+def fill_up(recording: Recording) -> None:
+    """Leave the recording no page to grow by, as a full disk would."""
+    recording.db.execute("PRAGMA max_page_count = 1")
+
+
 async def test_when_the_recording_fails_the_call_is_not_made(recording: Recording, spec: Specs) -> None:
     async with talking(recording, spec("bad", "fine")) as talk:
         await talk.call("go")
-        recording.db.execute("DROP TABLE call")
-        answer = await talk.call("go")
+        fill_up(recording)
+        answer = await talk.call("go", text="x" * 10_000)
         assert answer["result"]["isError"] is True
         assert "the call was not made, because it cannot be recorded" in answer["result"]["content"][0]["text"]
-        assert "cannot be recorded" in (await talk.ask("resources/read", {"uri": "x"}))["error"]["message"]
+        refused = await talk.ask("resources/read", {"uri": "x" * 10_000})
+        assert "cannot be recorded" in refused["error"]["message"]
 
 
 async def test_when_the_recording_fails_and_that_is_allowed_the_call_passes_with_a_note(
     recording: Recording, spec: Specs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with talking(recording, spec("bad", "fine"), on_store_error="pass") as talk:
-        recording.db.execute("DROP TABLE call")
+        fill_up(recording)
         for _ in range(2):
-            assert "isError" not in (await talk.call("go"))["result"]
+            assert "isError" not in (await talk.call("go", text="x" * 10_000))["result"]
     assert capsys.readouterr().err.count("not recorded") == 1
 
 

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from firefly_agents.offline import sql
-from firefly_agents.offline.fit import flow_score, type_fits
+from firefly_agents.offline.fit import flow_score, may_take
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot, ToolInfo
@@ -87,13 +87,19 @@ class ArgumentPlanner:
         self.curious = curious
         self.dictionary = dictionary or {}
 
-    def arguments(self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = ()) -> JsonObject | None:
-        """Arguments for one call; None where one must name a thing that exists and nothing is known that does."""
+    def arguments(
+        self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = (), *, plain: bool = False
+    ) -> JsonObject | None:
+        """Arguments for one call; None where one must name a thing that exists and nothing is known that does.
+
+        ``plain`` leaves out what is optional: after a failure the simplest call is the likeliest to succeed.
+        """
         draft = Draft(state, rng, wishes)
-        wished = {wish.argument.strip("/").split("/")[0] for wish in wishes} - {
-            slot.name for slot in tool.slots if slot.internal
-        }
-        chosen = [slot for slot in tool.slots if slot.required or slot.name in wished or self._wants(slot, draft)]
+        wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
+        wished -= {slot.name for slot in tool.slots if slot.internal or slot.kind in ("array", "object", "boolean")}
+        chosen = [
+            slot for slot in tool.slots if slot.required or (not plain and (slot.name in wished or self._wants(slot, draft)))
+        ]
         if _CHANGES.match(tool.key.tool) and all(slot.required for slot in chosen):
             # A change that changes nothing is no request that anyone makes.
             rest = [
@@ -242,7 +248,7 @@ class ArgumentPlanner:
                 continue
             score = flow_score(seen, slot, self.memory)
             wish = next((wish for wish in wanted if wish.source == seen.tool), None)
-            if wish is not None and wish.path == seen.group and type_fits(slot, seen.value) and seen.weight >= 0.2:
+            if wish is not None and wish.path == seen.group and seen.weight >= 0.2 and may_take(seen, slot, self.memory):
                 score = max(score, 0.6)
             if wish is not None and score:
                 score += 0.3

@@ -34,21 +34,9 @@ def type_fits(slot: Slot, value: Any) -> bool:
 
 def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
     """From 0 (never) to 1 (this argument has been fed from there before and it worked)."""
-    if not type_fits(slot, seen.value) or not _in_range(slot, seen.value):
-        return 0.0
-    if slot.allowed and seen.value not in slot.allowed:
-        return 0.0
-    shape = SHAPES.get(slot.looks_like)
-    if shape is not None and isinstance(seen.value, str) and not shape.match(seen.value):
-        return 0.0
-    if slot.looks_like == "date" and seen.words & _OTHER_DATES and not seen.words & slot.words & _OTHER_DATES:
+    if not may_take(seen, slot, memory):
         return 0.0
     place = (slot.tool.key, slot.pointer)
-    key = text(seen.value)
-    if "default" in slot.own and slot.kind in ("integer", "number"):
-        return 0.0  # a knob
-    if memory.failed[place][key] > memory.worked[place][key]:
-        return 0.0
     score = max(_by_name(seen, slot), _by_shape(seen, slot))
     fed = memory.fed.get(place)
     if fed and fed.get((seen.tool, seen.group)):
@@ -60,6 +48,23 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
     if seen.echo:
         score *= 0.72
     return score if seen.weight >= 0.2 or score >= 0.6 else score * 0.5
+
+
+def may_take(seen: Seen, slot: Slot, memory: ValueMemory) -> bool:
+    """Whether a slot can take a value at all: by type, range, allowed values and shape, and by what failed before."""
+    if not type_fits(slot, seen.value) or not _in_range(slot, seen.value):
+        return False
+    if slot.allowed and seen.value not in slot.allowed:
+        return False
+    shape = SHAPES.get(slot.looks_like)
+    if shape is not None and isinstance(seen.value, str) and not shape.match(seen.value):
+        return False
+    if slot.looks_like == "date" and seen.words & _OTHER_DATES and not seen.words & slot.words & _OTHER_DATES:
+        return False
+    if slot.kind in ("integer", "number") and "default" in slot.own:
+        return False  # a knob
+    place, key = (slot.tool.key, slot.pointer), text(seen.value)
+    return memory.times(memory.failed, place, key) <= memory.times(memory.worked, place, key)
 
 
 def _by_name(seen: Seen, slot: Slot) -> float:
@@ -148,8 +153,8 @@ def _looks_id(seen: Seen) -> bool:
 def _refused(memory: ValueMemory, place: tuple[ToolKey, str], seen: Seen) -> bool:
     """Whether values of the same field were tried here and none worked."""
     fields = [item for item in memory.seen.get(seen.tool, {}).values() if item.group == seen.group]
-    tried = [text(item.value) for item in fields if text(item.value) in memory.failed[place]]
-    return len(tried) >= 2 and not any(memory.worked[place][value] for value in tried)
+    tried = [value for item in fields if memory.times(memory.failed, place, value := text(item.value))]
+    return len(tried) >= 2 and not any(memory.times(memory.worked, place, value) for value in tried)
 
 
 def _in_range(slot: Slot, value: Any) -> bool:

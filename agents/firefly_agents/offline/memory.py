@@ -6,7 +6,7 @@ A memory lasts over episodes and is rebuilt from the recording, so an interrupte
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from firefly_agents.offline import hints
@@ -143,9 +143,15 @@ class ValueMemory:
                 if key in counter or len(counter) < _KEPT:
                     counter[key] += 1
                 for item in by_value.get(key, ()):
-                    if item.weight > 0:
+                    if item.weight >= 0.3:
                         self.fed[tool, pointer][item.tool, item.group] += 1
         return seen_in(view, tool, call, [value for _, value in given])
+
+    @staticmethod
+    def times(counts: Mapping[Place, Counter[str]], place: Place, value: str) -> int:
+        """How often a value (as JSON) is counted for an argument."""
+        found = counts.get(place)
+        return found[value] if found else 0
 
     def hopeless(self, tool: ToolKey) -> bool:
         """Whether a tool was tried often and never answered well."""

@@ -161,7 +161,7 @@ class EpisodePlanner:
         return self._draft(self.rng.choice([tool for score, tool in scored if score >= top - 0.12]), None, 0)
 
     def _draft(self, tool: ToolInfo, step: Step | None, attempt: int) -> _Pending:
-        arguments = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else ())
+        arguments = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else (), plain=attempt > 0)
         return _Pending(tool, arguments, step, attempt)
 
     def _score(self, tool: ToolInfo) -> float:

@@ -1,0 +1,96 @@
+"""The processes that a run starts, and their end: none may outlive it, however it ends.
+
+Each is started in a session of its own with a mark in its environment. Ray's daemons leave their parents, but keep the mark.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+_MARK = "FIREFLY_TRAIN_RUN"
+PATIENCE = 15.0
+"""Seconds between asking a process to end and ending it."""
+
+
+class Children:
+    """A context in which child processes run."""
+
+    def __init__(self) -> None:
+        """Have none yet."""
+        self._mark = uuid.uuid4().hex
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(
+        self, command: Sequence[str], *, environment: Mapping[str, str], stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        """Start a command. ctrl-C in the terminal does not reach it; :meth:`stop` does."""
+        process = subprocess.Popen(
+            list(command),
+            env={**environment, _MARK: self._mark},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End all of them, newest first: interrupt, then terminate, then kill; at last whatever carries the mark."""
+        for process in reversed(self._started):
+            for number, seconds in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, PATIENCE / 3), (signal.SIGKILL, PATIENCE)):
+                if process.poll() is not None:
+                    break
+                _send(process.pid, number)
+                try:
+                    process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    continue
+        self._started.clear()
+        self._end_marked()
+
+    def marked(self) -> list[int]:
+        """The ids of running processes that carry this run's mark; empty where there is no ``/proc``."""
+        wanted = f"{_MARK}={self._mark}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                carries = wanted in (folder / "environ").read_bytes().split(b"\0")
+            except OSError:  # gone, or another user's
+                continue
+            if carries and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+        return found
+
+    def _end_marked(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            left = self.marked()
+            for pid in left:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    continue
+            deadline = time.monotonic() + 5
+            while left and self.marked() and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
