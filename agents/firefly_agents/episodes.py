@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from firefly_agents.offline.arguments import Wish
+from firefly_agents.offline.draft import Wish
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.planner import Step, is_plumbing
 from firefly_agents.offline.seen import group_of

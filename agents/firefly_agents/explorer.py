@@ -14,14 +14,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agents import Model
-
 from firefly_agents import confirm
 from firefly_agents.episodes import Episode, tour_length, tours, walks, worth_walking
+from firefly_agents.explore_report import ExploreReport, tell
 from firefly_agents.models import make_named_model
 from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.memory import ValueMemory
@@ -33,8 +32,6 @@ from firefly_agents.sandboxes import Seeds, check_seeds, settings_of
 from firefly_agents.session import Budget, Outcome, hold_session, label
 from firefly_mcp.errors import ServerError
 from firefly_mcp.graph.store import build_from, load_coverage
-from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import flows, is_success
 from firefly_mcp.redact import Redactor
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
@@ -53,33 +50,6 @@ _BACKOFF_SECONDS = 0.5
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and how much there is."""
-
-
-@dataclass
-class ExploreReport:
-    """What an exploration did; ``failed`` counts sessions by the boundary at which they failed."""
-
-    servers: list[str] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    episodes: int = 0
-    skipped: int = 0
-    sessions: int = 0
-    calls: int = 0
-    succeeded: int = 0
-    tools: int = 0
-    tools_succeeded: int = 0
-    flows: int = 0
-    edges_fed: int = 0
-    confirmed: int = 0
-    proven: int = 0
-    probes: int = 0
-    starts: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def to_json(self) -> JsonObject:
-        """The report as ``firefly explore --json`` prints it."""
-        return dict(vars(self))
 
 
 async def explore(
@@ -272,29 +242,14 @@ class Explorer:
 
     def report(self) -> ExploreReport:
         """What the exploration did, told from the recording."""
-        sessions = self._sessions(SessionKind.EXPLORE)
-        calls = [call for session in sessions for call in confirm.session_calls(self.recording, session)]
-        good = [call for call in calls if is_success(call)]
-        found = flows(calls)
-        keys = {call.id: call.key for call in calls}
-        return ExploreReport(
+        return tell(
+            self.recording,
+            self._sessions(SessionKind.EXPLORE),
             servers=[name for name in self.specs if name not in self.left_out],
             left_out=self.left_out,
-            episodes=self._counts["episodes"],
-            skipped=self._counts["skipped"],
-            sessions=len(sessions),
-            calls=len(calls),
-            succeeded=len(good),
-            tools=len(queries.tool_map(self.recording)),
-            tools_succeeded=len({call.key for call in good}),
-            flows=len(found),
-            edges_fed=len({(keys[flow.source], keys[flow.target], flow.argument) for flow in found}),
-            confirmed=self._counts["confirmed"],
-            proven=self._counts["proven"],
-            probes=self._counts["probes"],
-            starts=self._counts["starts"],
-            failed=dict(self._failed),
-            seconds=round(time.monotonic() - self._started, 1),
+            counts=self._counts,
+            failed=self._failed,
+            seconds=time.monotonic() - self._started,
         )
 
     async def _round(self, planned: Sequence[Episode], pool: ServerPool, done: int, total: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from agents import Model, OpenAIChatCompletionsModel
 from openai import AsyncOpenAI
 
+from agents import Model, OpenAIChatCompletionsModel
 from firefly_mcp.errors import ModelError
 
 

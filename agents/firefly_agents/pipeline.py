@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from firefly_agents.explorer import ExploreReport, Progress, explore
+from firefly_agents.explore_report import ExploreReport
+from firefly_agents.explorer import Progress, explore
 from firefly_agents.sandboxes import Seeds
 from firefly_agents.synthesizer import candidates, prove
 from firefly_mcp.graph.store import build_from, write_graph
@@ -26,8 +27,6 @@ from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task, write_tasks
 from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
 from firefly_mcp.types import SessionKind
-
-RESULT_SHOWN = 4000
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,6 @@ def _with_results(recording: Recording, ledger: Ledger) -> list[JsonObject]:
         for node in line["plan"]:
             step = seen.steps[node["id"]]
             node["call"] = step.call.id
-            result = dumps(step.call.result).decode()
-            node["result"] = step.call.result if len(result) <= RESULT_SHOWN else result[:RESULT_SHOWN] + " …"
+            node["result"] = step.call.result  # the page shortens it around what it proves
         shown.append(line)
     return shown

@@ -42,7 +42,7 @@ class ServerPool:
             return await self._connector.connect(spec, listener)
         async with self._locks[spec.name]:
             shared = self._shared.get(spec.name)
-            if shared is None or shared.failed:
+            if shared is None or shared.failed or (shared.upstream is not None and shared.upstream.ended):
                 if shared is not None:
                     await shared.close()
                 shared = self._shared[spec.name] = _Shared()
@@ -83,6 +83,10 @@ class _Share:
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
+
+    @property
+    def ended(self) -> bool:
+        return self._shared.failed or self._shared.upstream is None or self._shared.upstream.ended
 
     async def request(self, message: JsonObject) -> JsonObject:
         shared = self._shared

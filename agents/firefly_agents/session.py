@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents import Agent, Model, RunConfig, Runner
+import httpx2
 from agents.exceptions import AgentsException, MaxTurnsExceeded, ModelBehaviorError
 from agents.mcp import MCPServerStreamableHttp, MCPServerStreamableHttpParams
 from openai import OpenAIError
 
+from agents import Agent, Model, RunConfig, Runner
 from firefly_mcp.errors import FireflyError, ServerError, StoreError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.servers.names import ExposedNames
@@ -82,7 +83,10 @@ async def hold_session(
             offered: set[str] = set()
             async with MCPServerStreamableHttp(
                 MCPServerStreamableHttpParams(
-                    url=f"{url}?session={key}", timeout=budget.start_seconds, sse_read_timeout=budget.start_seconds
+                    url=f"{url}?session={key}",
+                    timeout=budget.start_seconds,
+                    sse_read_timeout=budget.start_seconds,
+                    httpx_client_factory=_plain_client,
                 ),
                 name=key,
                 cache_tools_list=True,
@@ -111,6 +115,11 @@ async def hold_session(
                 return Outcome(key, tools=len(shown))
     except Exception as trouble:
         return Outcome(key, *boundary_of(trouble))
+
+
+def _plain_client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
+    """A client for this machine's own proxy: without certificates, whose loading costs more than a session's calls."""
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=False, trust_env=False)
 
 
 def boundary_of(trouble: BaseException) -> tuple[str, str]:

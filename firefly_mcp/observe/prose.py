@@ -123,5 +123,5 @@ def _contexts(text: str, start: int) -> Iterator[str]:
 def _loose(literal: str) -> str:
     parts = re.split(r"(\s+|\d+)", literal)
     return "".join(
-        r"\s+" if part.isspace() else r"\d+" if part.isdigit() and part.isascii() else re.escape(part) for part in parts
+        r"\s{1,40}" if part.isspace() else r"\d+" if part.isdigit() and part.isascii() else re.escape(part) for part in parts
     )

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from firefly_mcp.jsonio import JSON, JsonObject, text
+from firefly_mcp.observe import result_view
 
 _LONGEST_RESULT = 2400
 _LONGEST_VALUE = 240
@@ -105,11 +106,16 @@ def selection(select: Any) -> str:
         return f"the one of {path} where {' and '.join(terms)}{take}"
     for how, words in (("argmin", "smallest"), ("argmax", "largest")):
         if how in select:
-            return f"the one of {path} with the {words} {_code(select[how])}{take}"
+            return f"the {words} of {path}{_key('by', select[how])}{take}"
     first = select.get("first")
     if isinstance(first, dict):
-        return f"the first of {path} by {_code(first.get('by'))}{', descending' if first.get('desc') else ''}{take}"
+        place = "last" if first.get("desc") else "first"
+        return f"the {place} of {path} in order{_key('of', first.get('by'))}{take}"
     return f"{path}{take}"
+
+
+def _key(word: str, path: Any) -> str:
+    return "" if path in (None, "$") else f" {word} {_code(path)}"
 
 
 def _condition(term: JsonObject) -> str:
@@ -133,16 +139,13 @@ def _result(result: Any, values: list[JSON]) -> str:
 
 
 def _readable(result: Any) -> str:
-    """What the result says: its structured content as indented JSON, else its text."""
-    if isinstance(result, dict):
-        structured = result.get("structuredContent")
-        if isinstance(structured, dict) and structured:
-            return _indented(structured)
-        content = result.get("content")
-        if isinstance(content, list):
-            parts = [str(part.get("text", f"({part.get('type', 'content')})")) for part in content if isinstance(part, dict)]
-            return "\n".join(parts)
-    return result if isinstance(result, str) else _indented(result)
+    """What the result says, as paths and patterns see it: JSON indented, prose as it is."""
+    if not isinstance(result, dict):
+        return result if isinstance(result, str) else _indented(result)
+    view = result_view(result)
+    if view.kind == "empty":
+        return _indented(result)
+    return str(view.value) if view.kind == "text" else _indented(view.value)
 
 
 def _indented(value: Any) -> str:

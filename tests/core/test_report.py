@@ -129,7 +129,7 @@ def test_what_servers_and_models_say_is_never_markup() -> None:
 def test_each_answer_field_names_the_call_that_proves_it_and_the_value_is_marked_in_its_result() -> None:
     html = render_report(REPORT, [task()], [])
     text = re.sub(r"<[^>]+>", "", html)
-    assert "proved by call 1: the one of $[*] with the smallest $.price, its $.id" in text
+    assert "proved by call 1: the smallest of $[*] by $.price, its $.id" in text
     assert "proved by call 2: the match of costs (\\d+)" in text
     assert "flight taken from call 1" in text
     assert "recorded call 17" in text
@@ -169,12 +169,13 @@ def test_a_run_that_proved_nothing_says_so() -> None:
     [
         ({"path": "$.a", "only": True}, "$.a"),
         ({"path": "$.a[*]", "only": True, "take": "$.b"}, "$.a[*], its $.b"),
-        ({"path": "$[*]", "argmax": "$.n", "take": "$"}, "the one of $[*] with the largest $.n"),
+        ({"path": "$[*]", "argmax": "$.n", "take": "$"}, "the largest of $[*] by $.n"),
         (
             {"path": "$[*]", "where": [{"field": "$.k", "equals": "v"}], "take": "$.b"},
             "the one of $[*] where $.k equals v, its $.b",
         ),
-        ({"path": "$[*]", "first": {"by": "$.d", "desc": True}}, "the first of $[*] by $.d, descending"),
+        ({"path": "$[*]", "first": {"by": "$.d", "desc": True}}, "the last of $[*] in order of $.d"),
+        ({"path": "$[*]", "first": {"by": "$"}}, "the first of $[*] in order"),
         ({"regex": "a(b)"}, "the match of a(b)"),
     ],
 )

@@ -33,7 +33,7 @@ async def test_a_gateway_merges_lists_and_routes_every_kind_of_request(
         assert paged.structured_content == {"items": [4, 5], "next": None}
         assert [str(resource.uri) for resource in (await client.list_resources()).resources] == ["notes://all"]
         assert len((await client.list_resource_templates()).resource_templates) == 1
-        note_id = added.structured_content["id"]  # type: ignore[index]
+        note_id = added.structured_content["id"]
         read = await client.read_resource(f"notes://note/{note_id}")
         assert read.contents[0].text == "cold"  # type: ignore[union-attr]
         prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]

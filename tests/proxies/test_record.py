@@ -31,7 +31,7 @@ async def sdk(url: str, mode: str = "legacy", **settings: Any) -> AsyncIterator[
 
 async def use_notes(client: Client) -> None:
     added = await client.call_tool("add_note", {"title": "milk", "text": "two litres", "tags": ["shop"]})
-    note_id = added.structured_content["id"]  # type: ignore[index]
+    note_id = added.structured_content["id"]
     read = await client.call_tool("get_note", {"note_id": note_id})
     assert read.structured_content == added.structured_content
     assert (await client.call_tool("get_note", {"note_id": "nope"})).is_error
@@ -120,7 +120,7 @@ async def test_each_http_session_has_a_server_of_its_own(proxy: Proxy, spec: Spe
     async with proxy(spec("notes")) as url, sdk(url) as one, sdk(url) as two:
         await one.call_tool("add_note", {"title": "mine"})
         assert (await two.call_tool("list_notes", {})).structured_content == {"count": 0, "notes": []}
-        pids = {(await client.call_tool("where", {})).structured_content["pid"] for client in (one, two)}  # type: ignore[index]
+        pids = {(await client.call_tool("where", {})).structured_content["pid"] for client in (one, two)}
         assert len(pids) == 2
     assert [session.calls for session in queries.sessions(recording)] == [2, 2]
 
@@ -136,7 +136,7 @@ async def test_stateless_clients_that_name_a_session_keep_it_and_others_share_on
         async with sdk(url, "2026-07-28") as second, sdk(f"{url}?session=mine", "2026-07-28") as again:
             for client, title in ((second, "shared"), (again, "mine")):
                 listed = (await client.call_tool("list_notes", {})).structured_content
-                assert [note["title"] for note in listed["notes"]] == [title]  # type: ignore[index]
+                assert [note["title"] for note in listed["notes"]] == [title]
     assert sorted((session.key == "mine", session.calls) for session in queries.sessions(recording)) == [(False, 2), (True, 2)]
 
 
@@ -158,8 +158,8 @@ async def test_a_server_that_talks_during_a_call_reaches_its_client_and_the_reco
 ) -> None:
     steps: list[Any] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        steps.append((done, total, message))
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        steps.append((progress, total, message))
 
     async def log(params: types.LoggingMessageNotificationParams) -> None:
         steps.append(params.data)
@@ -173,7 +173,7 @@ async def test_a_server_that_talks_during_a_call_reaches_its_client_and_the_reco
     callbacks = {"logging_callback": log, "sampling_callback": sample, "elicitation_callback": elicit}
     level = {"log_level": "info"} if mode == "2026-07-28" else {}
     async with proxy(spec("chatty")) as url, sdk(url, mode, **callbacks, **level) as client:
-        await client.call_tool("count_to", {"n": 2}, progress_callback=progress)
+        await client.call_tool("count_to", {"n": 2}, progress_callback=on_progress)
         assert steps == [(1, 2, "step 1"), "at 1", (2, 2, "step 2"), "at 2"]
         for tool, said in (("ask_model", "the model says: forty-two"), ("ask_user", "the user says: accept red")):
             result = await client.call_tool(tool, {"question": "?"})
@@ -212,7 +212,7 @@ async def test_a_cancelled_call_is_recorded_as_cancelled_and_its_server_told(
     async with proxy(spec("chatty")) as url, sdk(url) as client:
         with anyio.CancelScope() as scope:
 
-            async def cancel(*_: Any) -> None:
+            async def cancel(progress: float, total: float | None, message: str | None) -> None:
                 scope.cancel()
 
             await client.call_tool("wait_for_ever", {}, progress_callback=cancel)
@@ -228,7 +228,7 @@ async def test_what_is_stored_is_redacted_and_what_is_passed_on_is_not(proxy: Pr
     token = "ghp_" + "a1B2c3D4e5" * 4
     async with proxy(spec("notes"), redactor=redactor) as url, sdk(url) as client:
         added = await client.call_tool("add_note", {"title": "t", "text": f"hunter2secret and {token}"})
-        assert added.structured_content["text"] == f"hunter2secret and {token}"  # type: ignore[index]
+        assert added.structured_content["text"] == f"hunter2secret and {token}"
     stored = stored_bytes(recording.path)
     assert b"hunter2secret" not in stored
     assert token.encode() not in stored

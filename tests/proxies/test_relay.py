@@ -91,8 +91,7 @@ async def test_a_call_is_committed_before_it_is_made_and_its_answer_before_it_is
         async with talking(recording, spec("bad", "silent")) as talk:
             await talk.call("go")
             waiting = asyncio.create_task(talk.call("go", wait=True))
-            while len(other_process.execute(states).fetchall()) < 2:
-                await asyncio.sleep(0)
+            await talk.hearing.wait()
             assert other_process.execute(states).fetchall() == [("done",), ("interrupted",)]
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
@@ -179,7 +178,7 @@ async def test_a_flood_of_notifications_arrives_in_order_and_complete(recording:
     async with talking(recording, spec("bad", "floods")) as talk:
         assert "result" in await talk.call("go")
         numbers = [int(message["params"]["data"].split()[0]) for message, _ in talk.heard]
-        assert numbers == list(range(20_000))
+        assert numbers == list(range(5_000))
         assert {related for _, related in talk.heard} == {102}
 
 

@@ -63,7 +63,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]
 @pytest.fixture
 def store(recorded: tuple[Path, list[Any]], tmp_path: Path) -> Path:
     """A copy of that recording for one test."""
-    return shutil.copy(recorded[0], tmp_path / "a.db")
+    return Path(shutil.copy(recorded[0], tmp_path / "a.db"))
 
 
 async def record_notes(path: Path, sessions: int = 1) -> list[list[Any]]:

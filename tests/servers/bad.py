@@ -53,9 +53,10 @@ def call(mode: str, request_id: Any, params: dict[str, Any]) -> None:
         sys.stderr.flush()
         os._exit(3)
     if mode == "floods":
-        for number in range(20_000):
+        for number in range(5_000):
             say({"method": "notifications/message", "params": {"level": "debug", "data": f"{number} " + "x" * 200}})
     if mode == "silent" and arguments.get("wait"):
+        say({"method": "notifications/message", "params": {"level": "info", "data": "waiting"}})
         return
     text = json.dumps({"seen": params, "pid": os.getpid()})
     say({"id": request_id, "result": {"content": [{"type": "text", "text": text}], "extraField": {"a": [1.5, None, 2**70]}}})

@@ -31,7 +31,7 @@ async def ask_model(question: str, ctx: Context) -> str:
     """Ask the client's model."""
     message = types.SamplingMessage(role="user", content=types.TextContent(text=question))
     said = await ctx.session.create_message([message], max_tokens=50, related_request_id=ctx.request_id)
-    return f"the model says: {said.content.text}"  # type: ignore[union-attr]
+    return f"the model says: {said.content.text}"
 
 
 @server.tool()

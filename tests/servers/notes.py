@@ -78,7 +78,7 @@ def summarize(style: str = "short") -> str:
     return f"Write a {style} summary of: {', '.join(note['title'] for note in _notes.values()) or 'nothing'}"
 
 
-@server.completion()
+@server.completion()  # type: ignore[no-untyped-call,untyped-decorator]
 async def complete(ref: Any, argument: Any, context: Any) -> types.Completion:
     return types.Completion(values=[style for style in ("short", "shouted", "long") if style.startswith(argument.value)])
 

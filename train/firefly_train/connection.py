@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from mcp import Client
 from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
@@ -72,7 +72,7 @@ class ReplayConnection:
 class Connections:
     """The connections of one worker process to one proxy."""
 
-    _known: dict[tuple[int, str], Connections] = {}
+    _known: ClassVar[dict[tuple[int, str], Connections]] = {}
 
     def __init__(self, url: str) -> None:
         """Use :meth:`to`, which gives every trajectory of a worker the same one."""

@@ -28,10 +28,10 @@ class ReplayAgentLoop(ToolAgentLoop):  # type: ignore[misc]
         async with Connections.to(self._url).trajectory() as connection:
             self._connection = connection
             output: AgentLoopOutput = await super().run(sampling_params, **kwargs)
+        trajectory.conclude(self.tokenizer.decode(_last_spoken(output), skip_special_tokens=True))
         output.extra_fields.update(trajectory.extra_fields())
         info = kwargs.get("extra_info") or {}
-        text = self.tokenizer.decode(output.response_ids, skip_special_tokens=True)
-        scored = compute_score("", text, kwargs["reward_model"]["ground_truth"], output.extra_fields)
+        scored = compute_score("", "", kwargs["reward_model"]["ground_truth"], output.extra_fields)
         line = trajectory.line(
             step=int(kwargs.get("global_steps", -1)),
             task_id=str(info.get("task_id", "")),
@@ -52,7 +52,14 @@ class ReplayAgentLoop(ToolAgentLoop):  # type: ignore[misc]
     async def _handle_processing_tools_state(self, agent_data: AgentData) -> AgentState:
         wanted = agent_data.tool_calls[: self.max_parallel_calls]
         answered = any(call.name == ANSWER_TOOL for call in wanted)
-        offered = getattr(agent_data, "_active_tools", self.tools)
+        offered = agent_data._active_tools
         self._trajectory.refused += sum(call.name not in offered for call in wanted)
         state = await super()._handle_processing_tools_state(agent_data)
         return AgentState.TERMINATED if answered and self._trajectory.submitted else state
+
+
+def _last_spoken(output: AgentLoopOutput) -> list[int]:
+    """The tokens of the last turn of the model: those after the last one that it did not generate."""
+    mask = output.response_mask
+    begin = max((place for place, own in enumerate(mask) if not own), default=-1) + 1
+    return list(output.response_ids[begin:])

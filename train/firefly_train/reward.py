@@ -8,7 +8,9 @@ from firefly_mcp.jsonio import JSON, loads
 from firefly_mcp.reward import answer_in, reward
 
 ANSWER_FIELD = "firefly_answer"
-"""The agent loop's extra field with the submitted answer as JSON text."""
+"""The agent loop's extra field with the trajectory's answer as JSON text, ``null`` when there is none."""
+SUBMITTED_FIELD = "firefly_submitted"
+"""The agent loop's extra field that tells whether the answer came through the answer channel."""
 
 
 def compute_score(
@@ -25,17 +27,17 @@ def compute_score(
     Returns:
         ``score`` (0.0 or 1.0) and ``submitted`` (whether the answer channel was used).
     """
-    label = loads(ground_truth)
-    submitted = (extra_info or {}).get(ANSWER_FIELD)
-    answer = loads(submitted) if submitted else final_answer(solution_str)
-    return {"score": reward(answer, label["answer"], label.get("schema")), "submitted": float(bool(submitted))}
+    label, known = loads(ground_truth), extra_info or {}
+    # Our agent loop knows what the model said last; text alone, as from another loop, does not tell who said what.
+    answer = loads(known[ANSWER_FIELD]) if ANSWER_FIELD in known else final_answer(solution_str)
+    return {
+        "score": reward(answer, label["answer"], label.get("schema")),
+        "submitted": float(bool(known.get(SUBMITTED_FIELD))),
+    }
 
 
 def final_answer(solution_str: str) -> JSON:
-    """The last JSON object of the final message; of a conversation, what follows the last tool result.
-
-    A tool call that is not ``submit_answer`` never counts as an answer, nor does what a tool returned.
-    """
+    """The last JSON object after the last tool call and tool result, as they are marked in Qwen's and Hermes' templates."""
     final = solution_str
     for mark in ("</tool_response>", "</tool_call>"):
         final = final.rpartition(mark)[2]

@@ -56,9 +56,7 @@ class TransformersServer:
         self._step = 0
         self._worker: asyncio.Task[None] | None = None
 
-    async def generate(
-        self, prompt_ids: list[int], sampling_params: dict[str, Any], request_id: str, **_: Any
-    ) -> TokenOutput:
+    async def generate(self, prompt_ids: list[int], sampling_params: dict[str, Any], request_id: str, **_: Any) -> TokenOutput:
         """Sample a continuation of the prompt."""
         if self._worker is None:
             self._worker = asyncio.create_task(self._serve())

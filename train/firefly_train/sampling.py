@@ -37,7 +37,6 @@ class Sample:
         return bool(self.tokens) and (self.tokens[-1] in self.params.stop or len(self.tokens) >= self.params.max_tokens)
 
 
-@torch.no_grad()
 def sample_batch(model: Any, samples: Sequence[Sample], pad: int) -> None:
     """Sample all of them to their ends, in place.
 
@@ -49,6 +48,11 @@ def sample_batch(model: Any, samples: Sequence[Sample], pad: int) -> None:
     Log-probabilities are those of the distribution sampled from before ``top_k`` and ``top_p``, at the temperature used: what
     the trainer computes for the same tokens.
     """
+    with torch.no_grad():
+        _sample(model, samples, pad)
+
+
+def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
     device = next(model.parameters()).device
     width = max(len(sample.prompt) for sample in samples)
     ids = torch.tensor([[pad] * (width - len(s.prompt)) + s.prompt for s in samples], device=device)

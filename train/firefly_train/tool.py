@@ -49,6 +49,9 @@ class ReplayTool(_Entry):
         """Call the tool in the trajectory's replay session."""
         trajectory: Trajectory = kwargs["agent_data"].trajectory
         connection: ReplayConnection = kwargs["agent_data"].connection
+        if not isinstance(parameters, dict):
+            trajectory.refused += 1
+            return ToolResponse(text="error: the arguments must be a JSON object"), 0.0, {}
         begun = time.monotonic()
         try:
             result = await connection.call(self.name, parameters, trajectory.session)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from firefly_mcp.jsonio import JSON, JsonObject, dumps, text
+from firefly_mcp.reward import answer_in
 from firefly_mcp.types import MatchKind
-from firefly_train.reward import ANSWER_FIELD
+from firefly_train.reward import ANSWER_FIELD, SUBMITTED_FIELD
 
 LOG_VARIABLE = "FIREFLY_TRAIN_ROLLOUTS"
 """Environment variable: the file to which finished trajectories are appended."""
@@ -53,10 +54,16 @@ class Trajectory:
         if not self.submitted:
             self.submitted, self.answer = True, answer
 
+    def conclude(self, final: str) -> None:
+        """End with this final message: where nothing was submitted, its last JSON object is the answer."""
+        if not self.submitted:
+            self.answer = answer_in(final)
+
     def extra_fields(self) -> dict[str, Any]:
         """Plain values for verl's extra fields, the same keys for every trajectory."""
         return {
-            ANSWER_FIELD: text(self.answer) if self.submitted else "",
+            ANSWER_FIELD: text(self.answer),
+            SUBMITTED_FIELD: self.submitted,
             "firefly_calls": self.calls,
             "firefly_misses": self.kinds[MatchKind.MISS],
             "firefly_failures": len(self.failures),

@@ -69,8 +69,8 @@ def warm_start(
         mean.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        loss = float(mean)
-        recent.extend((-losses).exp().tolist())
+        loss = float(mean.detach())
+        recent.extend((-losses.detach()).exp().tolist())
         likely = sum(recent) / len(recent)
         if step % 25 == 0:
             progress(f"warm start {step}/{plan.steps}: loss {loss:.3f}, a whole plan with probability {likely:.2f}")

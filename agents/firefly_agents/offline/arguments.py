@@ -8,13 +8,13 @@ that a person could have asked for.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from firefly_agents.offline import sql
+from firefly_agents.offline.draft import Draft, EpisodeState, NothingKnownError, Wish
 from firefly_agents.offline.fit import flow_score, may_take
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
@@ -22,9 +22,10 @@ from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning, fallback
 from firefly_agents.offline.words import same_unit, sisters, unit_in, words
 from firefly_mcp.jsonio import JsonObject, loads, text
-from firefly_mcp.types import ToolKey
 
 _CHANGES = re.compile(r"(?i)(?:.*_)?(?:update|modify|edit|change|patch|set)(?:_|$|[A-Z])")
+_STEADY = frozenset("country currency timezone language locale year user customer account symbol".split())
+"""Words of arguments that a person keeps through one conversation."""
 _CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
 _MAKES = re.compile(r"(?i)(?:.*_)?(?:create|register|new|put|add|insert)(?:_|$|[A-Z])")
 _WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
@@ -33,49 +34,6 @@ STRONG = 0.5
 
 Dictionary = Mapping[str, Mapping[str, Sequence[Any]]]
 """Sample values that the user's configuration gives: server, argument name, values."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """An edge of the sub-DAG: ``argument`` (a name or a JSON pointer) should be fed by ``source``."""
-
-    source: ToolKey
-    argument: str
-    path: str = ""
-
-
-@dataclass
-class EpisodeState:
-    """What an episode has seen and said so far."""
-
-    seen: list[Seen] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-    bad: set[tuple[ToolKey, str, str]] = field(default_factory=set)
-    asked: dict[tuple[ToolKey, str], tuple[str, ...]] = field(default_factory=dict)
-    given: dict[int, frozenset[str]] = field(default_factory=dict)
-    written: frozenset[str] = frozenset()
-    tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
-
-
-class _NothingKnown(Exception):  # noqa: N818 - control flow inside this module
-    """A slot must name a thing that exists, and none is known."""
-
-
-@dataclass
-class Draft:
-    """Arguments in the making."""
-
-    state: EpisodeState
-    rng: Random
-    wishes: Sequence[Wish] = ()
-    taken: list[Any] = field(default_factory=list)
-    fed_from: list[Seen] = field(default_factory=list)
-    anchor: int | None = None
-    least: str = ""
-
-    def late_enough(self, slot: Slot, value: Any) -> bool:
-        """Whether a date is not before the start that was chosen for the same call."""
-        return not (self.least and slot.looks_like == "date" and isinstance(value, str)) or value > self.least
 
 
 class ArgumentPlanner:
@@ -112,7 +70,7 @@ class ArgumentPlanner:
         try:
             for slot in sorted(chosen, key=lambda item: "unit" in item.words):
                 out[slot.name] = self._value(slot, draft, out)
-        except _NothingKnown:
+        except NothingKnownError:
             return None
         return {slot.name: out[slot.name] for slot in chosen}
 
@@ -158,10 +116,8 @@ class ArgumentPlanner:
         named = by_meaning(slot.name, "", slot.kind, Random(0)) is not None
         if named and "default" not in slot.own and _MAKES.match(slot.tool.key.tool):
             return draft.rng.random() < 0.6  # who creates a thing says more of it than they must
-        known = (
-            bool(slot.allowed or asked or self._dictionary(slot))
-            or "default" in slot.own
-            and slot.kind in ("integer", "number")
+        known = bool(slot.allowed or asked or self._dictionary(slot)) or (
+            "default" in slot.own and slot.kind in ("integer", "number")
         )
         meant = named or bool(slot.given)
         share = 0.35 if self.memory.worked.get((slot.tool.key, slot.pointer)) or self.curious else 0.15
@@ -171,7 +127,7 @@ class ArgumentPlanner:
         if slot.kind == "object" and not slot.looks_sql:
             members = [member for member in slot.members() if member.required and not member.internal]
             if not members and slot.required and not self.curious:
-                raise _NothingKnown
+                raise NothingKnownError
             return {member.name: self._value(member, draft, {}) for member in members}
         if slot.kind == "array":
             return self._list(slot, draft)
@@ -209,6 +165,11 @@ class ArgumentPlanner:
         if fed is not None:
             draft.fed_from.append(fed)
             return fed.value
+        steady = draft.state.steady.get(slot.name)
+        if steady is not None and slot.words & _STEADY and rng.random() < 0.85:
+            value = self._pick([steady], slot, draft)
+            if value is not None:
+                return value
         pools: list[Sequence[Any]] = [
             draft.state.asked.get(place) or self.memory.asked.get(place, ()),
             slot.allowed,
@@ -218,15 +179,16 @@ class ArgumentPlanner:
             value = self._pick(pool, slot, draft)
             if value is not None:
                 return value
+        meant = by_meaning(slot.name, slot.description, slot.kind, Random(0)) is not None
         worked = [loads(key) for key in self.memory.worked[place]] if place in self.memory.worked else []
-        if rng.random() < (0.3 if by_meaning(slot.name, slot.description, slot.kind, Random(0)) is not None else 0.9):
+        if rng.random() < (0.3 if meant else 0.9):
             value = self._pick(worked, slot, draft)
             if value is not None:
                 return value
-        remembered = self._remembered(slot, draft) if rng.random() < 0.85 else None
+        remembered = self._remembered(slot, draft) if rng.random() < (0.1 if meant else 0.85) else None
         if remembered is not None:
             return remembered
-        if slot.given and (rng.random() < 0.35 or not by_meaning(slot.name, slot.description, slot.kind, Random(0))):
+        if slot.given and (rng.random() < 0.35 or not meant):
             value = self._pick(slot.given, slot, draft)
             if value is not None:
                 return value
@@ -300,9 +262,13 @@ class ArgumentPlanner:
         place = (slot.tool.key, slot.pointer)
         good = [value for value in pool if value not in draft.taken and (*place, text(value)) not in draft.state.bad]
         typed = [converted for value in good if (converted := _typed(value, slot.kind)) is not None]
-        failed, worked = self.memory.failed.get(place, {}), self.memory.worked.get(place, {})
-        untainted = [value for value in typed if failed.get(text(value), 0) <= 2 * worked.get(text(value), 0)]
-        choice = untainted or (typed if not worked else [])
+        memory = self.memory
+        untainted = [
+            value
+            for value in typed
+            if memory.times(memory.failed, place, text(value)) <= 2 * memory.times(memory.worked, place, text(value))
+        ]
+        choice = untainted or (typed if not memory.worked.get(place) else [])
         return draft.rng.choice(choice) if choice else None
 
     def _remembered(self, slot: Slot, draft: Draft) -> Any | None:
@@ -332,7 +298,7 @@ class ArgumentPlanner:
             return draft.rng.choice((default + 1, default * 2) if default < 20 else (default * 2, default // 2))
         if slot.identifies and not slot.given:
             if not self.curious or self.memory.tried[slot.tool.key]:
-                raise _NothingKnown
+                raise NothingKnownError
             return f"{min(slot.words - {'id'}, default='item')}-{draft.rng.randint(2, 40)}"
         for _ in range(8):
             kind = slot.kind if slot.kind != "any" else "string"

@@ -10,12 +10,14 @@ from functools import lru_cache
 
 _QUOTED = re.compile(r"""(?<![\w])["'`“‘]([^"'`“”‘’\n]{1,60})["'`”’](?![\w])""")
 _SAMPLE = re.compile(
-    r"(?i)\b(?:e\.?g\.?|for example|for instance|such as|example|examples|like|in the form|formatted as|looks like)[,:]?\s*(.{1,160})"
+    r"(?i)\b(?:e\.?g\.?|for example|for instance|such as|examples?|like|in the form|formatted as|looks like)"
+    r"[,:]?\s*(.{1,160})"
 )
 _BARE_SAMPLE = re.compile(r"(?i)\b(?:e\.?g\.?|for example|such as|example:)[,:]?\s*([A-Za-z0-9][\w.:/+@-]{1,40})")
 _ALLOWED = re.compile(
-    r"(?i)\b(?:must be|one of|either|allowed(?: values)?(?: are)?|valid(?: \w+){0,3}(?: are)?|options(?: are)?|choices|supported(?: \w+)?"
-    r"(?: are)?|available(?: \w+)?(?: are)?|expected(?: one of)?|should be|accepts|choose from|try \w+ like)[:\s]*(.{2,400})"
+    r"(?i)\b(?:must be|one of|either|allowed(?: values)?(?: are)?|valid(?: \w+){0,3}(?: are)?|options(?: are)?|choices"
+    r"|supported(?: \w+)?(?: are)?|available(?: \w+)?(?: are)?|expected(?: one of)?|should be|accepts|choose from|try \w+ like)"
+    r"[:\s]*(.{2,400})"
 )
 _LISTED = re.compile(r"(?i)^[^:\n]{0,60}:\s*((?:[\w-]+(?:,\s*(?:or\s+)?|\s+or\s+|\s*[|/]\s*)){1,30}[\w-]+)\s*\.?\s*$")
 _PAIR = re.compile(r"(?i)^\s*([\w-]+)\s+or\s+([\w-]+)\s*\.?\s*$")

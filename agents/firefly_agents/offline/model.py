@@ -1,4 +1,4 @@
-"""``--model offline``: a model for the OpenAI Agents SDK that needs no key. It plans calls from schemas and from what it saw."""
+"""``--model offline``: a model for the OpenAI Agents SDK that needs no key: it plans from schemas and from what it saw."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from agents import Model, ModelResponse, ModelSettings, Usage
 from agents.agent_output import AgentOutputSchemaBase
 from agents.handoffs import Handoff
 from agents.items import TResponseInputItem, TResponseStreamEvent
@@ -22,6 +21,7 @@ from openai.types.responses import (
 )
 from openai.types.responses.response_prompt_param import ResponsePromptParam
 
+from agents import Model, ModelResponse, ModelSettings, Usage
 from firefly_agents.offline.planner import EpisodePlanner
 from firefly_mcp.jsonio import text
 from firefly_mcp.types import ToolKey
@@ -112,7 +112,7 @@ def _output_of(items: str | list[TResponseInputItem], call_id: str) -> str:
     if isinstance(items, str):
         return ""
     for item in reversed(items):
-        given: dict[str, Any] = dict(item)  # type: ignore[arg-type]
+        given: dict[str, Any] = dict(item)
         if given.get("type") == "function_call_output" and given.get("call_id") == call_id:
             output = given.get("output")
             if isinstance(output, list):

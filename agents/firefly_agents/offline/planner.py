@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from firefly_agents.offline.arguments import STRONG, ArgumentPlanner, EpisodeState, Wish
+from firefly_agents.offline.arguments import STRONG, ArgumentPlanner
+from firefly_agents.offline.draft import EpisodeState, Wish
 from firefly_agents.offline.memory import asked_for, blamed, scalars
 from firefly_agents.offline.seen import error_of, is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
@@ -131,6 +132,7 @@ class EpisodePlanner:
         self.state.tables[key.server].observe(pending.arguments, view)
         self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
         self.state.said.update(text(value) for _, value in given)
+        self.state.steady.update({name: value for name, value in pending.arguments.items() if isinstance(value, str | int)})
         self.state.given[self._count] = frozenset(text(value) for _, value in given)
         if self._writes.get(key):
             self._last_write = key.server
@@ -183,7 +185,7 @@ class EpisodePlanner:
         if not self.state.seen:
             # Something must come first: what needs nothing that only a result can tell.
             score += 0.6 - 0.05 * len(slots) - (0.2 if writes else 0.0)
-        if not slots and self.state.seen and not (self._last_write == key.server):
+        if not slots and self.state.seen and self._last_write != key.server:
             score += 0.35 if not any(seen.tool.server == key.server for seen in self.state.seen) else 0.1
         if best >= STRONG and self.state.seen and self.state.seen[-1].tool.server != key.server:
             score += 0.1

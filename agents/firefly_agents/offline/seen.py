@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from firefly_agents.offline.words import telling
@@ -55,15 +56,20 @@ class Seen:
 
     @property
     def holder(self) -> frozenset[str]:
-        """The telling words of the object or list that holds it, those left out that every server uses (``data``, ``items``)."""
-        # A key with a number in it is itself a value: ``payment_methods.credit_card_4421486.id``.
-        keys = [key for key in re.split(r"[.\[\]*$']+", self.parent) if key and not re.search(r"\d{3}", key)]
-        return telling(keys[-1]) - _PLAIN_HOLDERS if keys else frozenset()
+        """The telling words of what holds it, without those that every server uses (``data``, ``items``)."""
+        return _holder_words(self.parent)
 
     @property
     def context(self) -> frozenset[str]:
         """The telling words of its path and of the tool that returned it."""
         return telling(self.group) | telling(self.tool.tool)
+
+
+@lru_cache(maxsize=20_000)
+def _holder_words(parent: str) -> frozenset[str]:
+    # A key with a number in it is itself a value: ``payment_methods.credit_card_4421486.id``.
+    keys = [key for key in re.split(r"[.\[\]*$']+", parent) if key and not re.search(r"\d{3}", key)]
+    return telling(keys[-1]) - _PLAIN_HOLDERS if keys else frozenset()
 
 
 def output_view(output: str) -> tuple[View, bool]:
@@ -149,7 +155,7 @@ def is_empty(view: View) -> bool:
     if view.kind in ("empty",) or value in ([], {}, "[]", ""):
         return True
     if isinstance(value, dict):
-        if value.get("found") is False or value.get("count") == 0 or value.get("total") == 0 and len(value) <= 3:
+        if value.get("found") is False or value.get("count") == 0 or (value.get("total") == 0 and len(value) <= 3):
             return True
         lists = [item for item in value.values() if isinstance(item, list)]
         if lists and not any(lists) and all(isinstance(item, list | int | str | None.__class__) for item in value.values()):

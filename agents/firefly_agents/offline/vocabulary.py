@@ -23,16 +23,20 @@ _COMPANIES = (
     "Riverside Clinic,Silver Oak Furniture,Sunrise Logistics,Willow Creek Farm"
 ).split(",")
 _CITIES = "London,Paris,Berlin,Madrid,Tokyo,Chicago,Toronto,Sydney,Rome,Vienna,Boston,Seattle,Denver,Dublin,Oslo".split(",")
-_WORDS = "happy brave bright calm clever cold gentle honest huge kind loud quick rich river ocean garden music friend journey".split()
-_TITLES = (
-    "Prepare the quarterly report,Order new office chairs,Call the insurance company,Review the rental contract,Plan the team dinner,"
-    "Update the price list,Book the training room,Renew the parking permit,Check the fire alarms,Write the newsletter"
-).split(",")
-_SENTENCES = (
-    "The delivery arrives on Thursday morning.,The meeting was moved to the second floor.,Customers liked the new opening hours.,"
-    "The invoice is due at the end of the month.,The garden party was a great success.,The new printer works well.,"
-    "Sales of lamps rose sharply in spring.,The contract was signed yesterday."
-).split(",")
+_WORDS = """
+happy brave bright calm clever cold gentle honest huge kind loud quick rich river ocean garden music friend journey angry big
+small fast slow old young begin end buy sell help build answer question car house forest road winter summer strong weak
+difficult easy beautiful quiet famous hungry mistake gift
+""".split()
+_TITLES = """
+Prepare the quarterly report,Order new office chairs,Call the insurance company,Review the rental contract,Plan the team dinner,
+Update the price list,Book the training room,Renew the parking permit,Check the fire alarms,Write the newsletter
+""".replace("\n", "").split(",")
+_SENTENCES = """
+The delivery arrives on Thursday morning.,The meeting was moved to the second floor.,Customers liked the new opening hours.,
+The invoice is due at the end of the month.,The garden party was a great success.,The new printer works well.,
+Sales of lamps rose sharply in spring.,The contract was signed yesterday.
+""".replace("\n", "").split(",")
 _PRODUCTS = "Lamp,Chair,Desk,Kettle,Toaster,Bookshelf,Backpack,Bicycle,Teapot,Umbrella".split(",")
 _COUNTRIES = "DE FR US GB JP IT ES NL CA AT SE PL BR AU CH".split()
 _COUNTRY_NAMES = "Germany,France,Italy,Spain,Japan,Canada,Brazil,Austria,Sweden,Poland".split(",")

@@ -49,19 +49,18 @@ def _stem(word: str) -> str:
     return _SAME.get(word, word)
 
 
-_UNITS = {
-    "km": "km", "kilometer": "km", "kilometre": "km", "mile": "mile", "mi": "mile", "m": "m", "meter": "m", "metre": "m", "cm": "cm",
-    "mm": "mm", "ft": "foot", "foot": "foot", "inch": "inch", "kg": "kg", "kilogram": "kg", "g": "g", "gram": "g", "lb": "lb", "lbs": "lb",
-    "pound": "lb", "oz": "oz", "ml": "ml", "milliliter": "ml", "l": "l", "liter": "l", "litre": "l", "cup": "cup", "hour": "hour",
-    "hr": "hour", "minute": "minute", "min": "minute", "second": "second", "sec": "second", "day": "day", "celsius": "degC",
-    "fahrenheit": "degF", "degc": "degC", "degf": "degF", "m2": "m**2", "byte": "byte",
-}  # fmt: skip
-_SISTERS = {
-    "km": ("mile", "m"), "mile": ("km",), "m": ("foot", "cm"), "cm": ("inch",), "mm": ("inch",), "foot": ("m",), "inch": ("cm",),
-    "kg": ("lb", "g"), "g": ("oz",), "lb": ("kg",), "oz": ("g",), "ml": ("cup", "l"), "l": ("ml",), "cup": ("ml",),
-    "hour": ("minute",), "minute": ("hour", "second"), "second": ("minute",), "day": ("hour",), "degC": ("degF",), "degF": ("degC",),
-    "m**2": ("foot**2",), "byte": ("kilobyte",),
-}  # fmt: skip
+_SPELLINGS = """
+km=km kilometer=km kilometre=km mile=mile mi=mile m=m meter=m metre=m cm=cm mm=mm ft=foot foot=foot inch=inch
+kg=kg kilogram=kg g=g gram=g lb=lb lbs=lb pound=lb oz=oz ml=ml milliliter=ml l=l liter=l litre=l cup=cup
+hour=hour hr=hour minute=minute min=minute second=second sec=second day=day
+celsius=degC fahrenheit=degF degc=degC degf=degF m2=m**2 byte=byte
+"""
+_UNITS = dict(pair.split("=") for pair in _SPELLINGS.split())
+_CONVERTED = """
+km=mile,m mile=km m=foot,cm cm=inch mm=inch foot=m inch=cm kg=lb,g g=oz lb=kg oz=g ml=cup,l l=ml cup=ml
+hour=minute minute=hour,second second=minute day=hour degC=degF degF=degC m**2=foot**2 byte=kilobyte
+"""
+_SISTERS = {unit: tuple(others.split(",")) for unit, _, others in (pair.partition("=") for pair in _CONVERTED.split())}
 
 
 def unit_in(name: str) -> str | None:

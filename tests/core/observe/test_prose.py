@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefly_mcp.observe import regex_for, values_in
+from firefly_mcp.observe import regex_for, result_view, values_in
 
 REPORT = """# Booking
 **Reference**: BK-99231 for Nora Lind, total 1520.75 EUR
@@ -70,3 +71,12 @@ def test_any_text_gives_values_where_they_stand_and_patterns_that_hold(parts: li
         regex = regex_for(text, item)
         match = re.search(regex, text) if regex else None
         assert not regex or (match is not None and match.group(1) == item.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["```json\n" * 20_000, " " * 200_000, "*" * 100_000, "a." * 100_000, "| " * 100_000, "a: x" + " " * 100_000 + "y"]
+)
+def test_text_made_to_stall_a_pattern_is_read_like_any_other(text: str) -> None:
+    assert result_view({"content": [{"type": "text", "text": text}]}).kind in ("text", "empty")
+    for item in values_in(text)[-3:]:
+        regex_for(text, item)
