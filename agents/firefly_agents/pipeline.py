@@ -15,7 +15,7 @@ from pathlib import Path
 from firefly_agents.explore_report import ExploreReport
 from firefly_agents.explorer import Progress, explore
 from firefly_agents.sandboxes import Seeds
-from firefly_agents.synthesizer import candidates, prove
+from firefly_agents.synthesizer import candidates, keep, prove
 from firefly_mcp.graph.store import build_from, write_graph
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.observe import is_success
@@ -25,7 +25,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task, write_tasks
-from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
+from firefly_mcp.tasks.proof import Ledger, strict_replay
 from firefly_mcp.types import SessionKind
 
 
@@ -74,7 +74,7 @@ async def run_pipeline(
         proven = itertools.count(1)
         synthesis = await prove(drafted, recording, progress=lambda: progress("prove", next(proven), len(drafted)))
         ledger = synthesis.ledger
-        store_tasks(recording, ledger)
+        keep(recording, synthesis)
         rows = server_rows(recording, specs, explored, ledger.admitted)
         report: JsonObject = {
             "servers": sum(1 for row in rows if "error" not in row),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from firefly_mcp.state.learn import learn_effects, store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.compose import compose
@@ -16,6 +17,7 @@ from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
+from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import SessionKind
 from firefly_proxies.verify import execution_gate
@@ -74,5 +76,12 @@ async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callab
 async def synthesize(recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
     """Draft, prove and store; the recording keeps rejected candidates with the gate that rejected them."""
     synthesis = await prove(candidates(recording), recording, progress=progress)
-    store_tasks(recording, synthesis.ledger)
+    keep(recording, synthesis)
     return synthesis
+
+
+def keep(recording: Recording, synthesis: Synthesis) -> None:
+    """Store what was found: the effect relation with its evidence, the trajectories, and every candidate with its verdicts."""
+    store_effects(recording, learn_effects(recording))
+    store_trajectories(recording)
+    store_tasks(recording, synthesis.ledger)

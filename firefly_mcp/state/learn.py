@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from firefly_mcp.jsonio import text
 from firefly_mcp.state.effects import Effect, EffectRelation, Pair
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -36,6 +37,18 @@ def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None =
         if (of := _session_of(recording, session.labels.get("of"))) is not None
     ]
     return relation_of(tools, by_session.values(), links, declared)
+
+
+def store_effects(recording: Recording, relation: EffectRelation) -> None:
+    """Write the relation, with its evidence, into the ``effect`` table, in place of what stood there."""
+    ids = {str(name): int(str(number)) for number, name in recording.db.execute("SELECT id, name FROM server")}
+    rows = [
+        (ids[writer.server], writer.tool, reader.tool, int(effect.affects), effect.source, text(effect.evidence))
+        for writer, reader, effect in relation.pairs()
+    ]
+    with recording.transaction() as db:
+        db.execute("DELETE FROM effect")
+        db.executemany("INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def relation_of(

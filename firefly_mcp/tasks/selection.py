@@ -8,13 +8,12 @@ the text; ``take`` and the fields of HOW start at the selected item.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 import jsonpath
 
 from firefly_mcp.jsonio import JSON, JsonObject
-from firefly_mcp.observe import View, informative, json_path, result_text, result_view, walk
+from firefly_mcp.observe import View, find_all, informative, json_path, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.tasks.model import same_value
 
@@ -92,19 +91,10 @@ def _one(path: Any, item: Any) -> Any:
 
 
 def _find(path: str, value: Any) -> list[Any]:
-    if path == "$":
-        return [value]
-    if isinstance(value, str) or not isinstance(value, dict | list):
-        return []
     try:
-        return list(_compiled(path).findall(value))
+        return find_all(path, value)
     except jsonpath.JSONPathError as error:
         raise SelectionError(f"{path}: not a JSONPath ({error})") from error
-
-
-@lru_cache(maxsize=4096)
-def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
-    return jsonpath.compile(path)
 
 
 def _by_regex(text: str, pattern: str) -> JSON:

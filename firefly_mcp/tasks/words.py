@@ -22,7 +22,7 @@ _GENERIC = frozenset(
 )
 _IRREGULAR = {"return": "find", "returns": "find", "run": "run"}
 _DANGLING = frozenset(
-    "a an and are as at be been by can for from has have if in into is not of on or the that to via when which whose with".split()
+    "a an and are as at be been by can for from has have if in into is not of on or the that to via when which with".split()
 )
 _FILLER = re.compile(
     r"^(?:this tool|this function|tool to|tool for|use this (?:tool )?to|allows? you to|a tool (?:to|for|that))\s+", re.I
