@@ -35,7 +35,7 @@ from firefly_mcp.graph.store import build_from, load_coverage
 from firefly_mcp.redact import Redactor
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.state.learn import learn_effects
+from firefly_mcp.state.learn import declared_stateless, learn_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, Session, SessionKind, Tool, ToolKey
@@ -173,7 +173,8 @@ class Explorer:
             done = await self._round(touring, pool, done, episodes)
         finally:
             await pool.close()
-        self._relation = EffectRelation(queries.tool_map(self.recording))
+        tools = queries.tool_map(self.recording)
+        self._relation = EffectRelation(tools, declared=declared_stateless(self.recording, tools))
         pool = self._pool(self._relation.stateless)
         try:
             number = len(touring)

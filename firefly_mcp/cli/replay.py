@@ -43,24 +43,20 @@ def command(
     no_provenance: bool,
 ) -> None:
     """Serve a recording as an MCP server: exact and normalized matches in the right state, or a declared miss."""
-    import anyio
-
     from firefly_mcp.replay import ReplayPolicy
     from firefly_mcp.store.recording import Recording
     from firefly_proxies.replay import ReplayFactory
-    from firefly_proxies.serve import parse_address, serve_http, serve_stdio
+    from firefly_proxies.serve import parse_address, run, serve_http, serve_stdio
 
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient", start=start, provenance=not no_provenance)
     with Recording(store) as recording:
         factory = ReplayFactory(recording, policy, servers=servers)
         if http is None:
-            anyio.run(serve_stdio, factory)
+            run(serve_stdio(factory))
             return
         host, port = parse_address(http)
 
-        async def serve() -> None:
-            await serve_http(
-                factory, host, port, token=token, allowed_hosts=allowed_hosts, on_ready=lambda url: note(f"listening on {url}")
-            )
+        def ready(url: str) -> None:
+            note(f"listening on {url}")
 
-        anyio.run(serve)
+        run(serve_http(factory, host, port, token=token, allowed_hosts=allowed_hosts, on_ready=ready))

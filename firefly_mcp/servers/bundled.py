@@ -1,8 +1,9 @@
 """The servers that come with Firefly: small third-party packages that start in a second and work with no network.
 
 ``bundled.json`` is an ordinary ``mcpServers`` file. Each package is pinned; ``uvx`` and ``npx`` install it on its first start.
-A server's ``"firefly"`` key, which clients ignore, names its seed files and gives sample values for arguments that nobody
-could guess (identifiers that live in the server's own data).
+A server's ``"firefly"`` key, which clients ignore, says what exploring it needs: ``seed`` (files for its working folder),
+``values`` (samples for arguments that nobody could guess: identifiers that live in the server's own data) and ``stateless``
+(true where no tool changes what another answers, though the tools' names do not show it).
 """
 
 from __future__ import annotations

@@ -36,7 +36,17 @@ def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None =
         for session in queries.sessions(recording, kind=SessionKind.PROBE)
         if (of := _session_of(recording, session.labels.get("of"))) is not None
     ]
-    return relation_of(tools, by_session.values(), links, declared)
+    return relation_of(tools, by_session.values(), links, {**declared_stateless(recording, tools), **(declared or {})})
+
+
+def declared_stateless(recording: Recording, tools: Iterable[ToolKey]) -> dict[Pair, Effect]:
+    """No effect between any tools of a server whose configuration says ``"firefly": {"stateless": true}``."""
+    said = Effect(False, "declared", {"why": "the server's configuration says that it is stateless"})
+    stateless = {
+        name for name, spec in queries.servers(recording).items() if ((spec or {}).get("firefly") or {}).get("stateless") is True
+    }
+    keys = [key for key in tools if key.server in stateless]
+    return {(writer, reader): said for writer in keys for reader in keys if writer.server == reader.server}
 
 
 def store_effects(recording: Recording, relation: EffectRelation) -> None:

@@ -14,7 +14,7 @@ KINDS = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 
 
 def store_trajectories(recording: Recording) -> int:
-    """Write the trajectory of every session that is no replay, confirmation or probe, in place of those there; gives how many."""
+    """Write the trajectory of every session that is no replay, confirmation or probe; gives how many there are."""
     rows = []
     for session in queries.sessions(recording, evidence_only=True):
         if session.kind not in KINDS:

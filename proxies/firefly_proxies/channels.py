@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject
@@ -146,30 +146,30 @@ class Channels:
         channel.conversation = await self._factory.open(opening, channel.emit)
         return channel
 
-    async def open_named(self, opening: Opening, *, prepare: Callable[[Channel], object] | None = None) -> Channel:
+    async def open_named(self, opening: Opening, *, prepare: Callable[[Channel], Awaitable[None]] | None = None) -> Channel:
         """The channel of a named session, opened when it is not there.
 
         Args:
             opening: with a ``session_id``.
-            prepare: an async callable that is given a channel just opened, before anyone else uses it.
+            prepare: is given a channel just opened, before anyone else uses it.
         """
         assert opening.session_id is not None
         key = (opening.stateless, opening.session_id)
         channel = self._named.get(key)
         if channel is not None:
             return channel
-        async with self._opening.setdefault(key, asyncio.Lock()):
-            channel = self._named.get(key)
-            if channel is None:
-                self._check_limit()
-                channel = await self.open(opening)
-                if prepare is not None:
-                    result = prepare(channel)
-                    if asyncio.iscoroutine(result):
-                        await result
-                self._named[key] = channel
-                self._start_sweeping()
-        self._opening.pop(key, None)
+        try:
+            async with self._opening.setdefault(key, asyncio.Lock()):
+                channel = self._named.get(key)
+                if channel is None:
+                    self._check_limit()
+                    channel = await self.open(opening)
+                    if prepare is not None:
+                        await prepare(channel)
+                    self._named[key] = channel
+                    self._start_sweeping()
+        finally:
+            self._opening.pop(key, None)
         return channel
 
     async def begin_session(self, opening: Opening, initialize: JsonObject) -> Session:

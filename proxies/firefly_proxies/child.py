@@ -19,6 +19,8 @@ from pathlib import Path
 
 from firefly_mcp.errors import ServerError
 from firefly_mcp.servers.config import ServerSpec
+from firefly_proxies import confine
+from firefly_proxies.confine import landlock_version
 
 _PLAIN = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "TERM", "SYSTEMROOT", "PATHEXT")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -31,6 +33,7 @@ _MODEL_KEYS = re.compile(
     r"|NODE_AUTH_TOKEN|UV_PUBLISH_.*|TWINE_.*|PYPI_TOKEN|(npm|NPM)_(config|CONFIG)_.*_auth.*",
     re.IGNORECASE,
 )
+_CACHE_NAMES = ("UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR", "PIP_CACHE_DIR", "npm_config_cache")
 TAIL_LINES = 40
 _TAIL_LINE_LENGTH = 500
 _CLOSE_SECONDS = 1.0
@@ -182,6 +185,19 @@ def without_network(argv: Sequence[str]) -> list[str]:
     return ["unshare", "-rn", "--", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$0" "$@"', *argv]
 
 
+@functools.cache
+def _can_confine() -> bool:
+    return landlock_version() > 0
+
+
+def confined(argv: Sequence[str], folders: Sequence[str | Path]) -> list[str]:
+    """The command, allowed to write only below ``folders`` and to devices; as it is where the system cannot confine."""
+    if not _can_confine():
+        return list(argv)
+    writes = [part for folder in (*folders, "/dev") for part in ("--write", str(folder))]
+    return [sys.executable, "-I", "-S", confine.__file__, *writes, "--", *argv]
+
+
 class Child:
     """A running server process, in a process group of its own."""
 
@@ -202,7 +218,7 @@ class Child:
         env: Mapping[str, str],
         cwd: str | Path | None = None,
         offline: bool = False,
-        limited: bool = False,
+        sandbox: Sandbox | None = None,
     ) -> Child:
         """Start a server.
 
@@ -212,7 +228,8 @@ class Child:
             env: the whole environment.
             cwd: the working folder; ours when None.
             offline: cut the network where the system can.
-            limited: cap what files it may write and keep it from dumping core.
+            sandbox: where it lives: it writes only there, to its working folder and to the package runners' caches (where
+                the system can hold it to that), no file beyond 4 GiB, and dumps no core.
 
         Raises:
             ServerError: the command or the working folder is not there or cannot be run.
@@ -222,6 +239,9 @@ class Child:
         if program is None:
             raise ServerError(f"server {name!r} did not start: command not found: {argv[0]}")
         full = [program, *argv[1:]]
+        if sandbox is not None:
+            caches = [env[name] for name in _CACHE_NAMES if env.get(name)]
+            full = confined(full, [sandbox.root, *([] if cwd is None else [cwd]), *caches])
         if offline and can_unshare():
             full = without_network(full)
         try:
@@ -236,7 +256,7 @@ class Child:
             )
         except (OSError, ValueError) as trouble:
             raise ServerError(f"server {name!r} did not start: {command}: {trouble}") from trouble
-        if limited:
+        if sandbox is not None:
             _limit(process.pid)
         return cls(name, process, command)
 
@@ -290,7 +310,10 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.kill()
 
     async def _read_errors(self) -> None:
         assert self.process.stderr is not None

@@ -79,7 +79,7 @@ class Connector:
             env=environment(full.env, sandbox=sandbox, offline=self._offline),
             cwd=full.cwd or (None if sandbox is None else sandbox.work),
             offline=self._offline,
-            limited=sandbox is not None,
+            sandbox=sandbox,
         )
         return StdioUpstream(child, listener, start_seconds=self._start_seconds)
 

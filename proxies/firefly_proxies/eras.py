@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -125,7 +126,7 @@ class StatelessSession:
             return error(message["id"], METHOD_NOT_FOUND, f"Method not found: {method} is not part of this protocol version")
         greeting = await self._greet(message)
         if "error" in greeting:
-            greeting = dict(greeting)
+            greeting = copy.copy(greeting)
             greeting["id"] = message["id"]
             return greeting
         if method == "server/discover":

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from firefly_mcp.errors import FireflyError, UsageError
+from firefly_mcp import __version__
+from firefly_mcp.errors import FireflyError, ServerError, UsageError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store.recording import Recording
@@ -37,7 +38,7 @@ from firefly_proxies.messages import (
     request,
     version_of,
 )
-from firefly_proxies.upstream import START_SECONDS, Connect, Listener, Upstream
+from firefly_proxies.upstream import START_SECONDS, Connect, Listener, RefusedError, Upstream
 
 
 class Relay:
@@ -173,7 +174,7 @@ class RecordFactory:
 
     async def open(self, opening: Opening, emit: Emit) -> Conversation:
         """Begin a session; its servers start with its first request."""
-        if not opening.stateless or await self._speaks_stateless():
+        if not opening.stateless or await self._speaks_stateless(opening):
             return self._session(opening, emit)
         if opening.session_id is not None:
             session = await self._translated(opening)
@@ -224,9 +225,7 @@ class RecordFactory:
         if not self.single:
             return Gateway(self._specs, lambda name, hear: self._link(name, ledger, hear, {}), ledger, emit)
         (name,) = self._specs
-        authorization = opening.headers.get("authorization")  # a server's OAuth is between it and the client
-        passed = {} if authorization is None else {"Authorization": authorization}
-        return Relay(self._link(name, ledger, emit, passed), ledger)
+        return Relay(self._link(name, ledger, emit, _passed_on(opening)), ledger)
 
     def _link(self, name: str, ledger: Ledger, hear: Listener, headers: Mapping[str, str]) -> Link:
         return Link(name, ledger, lambda listener: self._upstream(name, listener, headers), hear, self._listed)
@@ -236,32 +235,39 @@ class RecordFactory:
             return await self._connect(self._specs[name], listener)
         return await self._connector.connect(self._specs[name], listener, headers=headers)
 
-    async def _speaks_stateless(self) -> bool:
-        """Whether the one server is at a URL and speaks the stateless era itself; asked once."""
-        if not self.single:
-            return False
-        (spec,) = self._specs.values()
-        if spec.transport != "http":
+    async def _speaks_stateless(self, opening: Opening) -> bool:
+        """Whether the one server is at a URL and speaks the stateless era itself; asked until it has said."""
+        (spec, *others) = self._specs.values()
+        if others or spec.transport != "http":
             return False
         async with self._sharing:
             if self._native is None:
-                self._native = await self._probe(spec)
+                try:
+                    self._native = await self._probe(spec, opening)
+                except RefusedError:
+                    return True  # the client must see the refusal in the server's own terms
+                except ServerError:
+                    return False
         return self._native
 
-    async def _probe(self, spec: ServerSpec) -> bool:
+    async def _probe(self, spec: ServerSpec, opening: Opening) -> bool:
         async def ignore(message: JsonObject, related: RequestId | None) -> None:
             return
 
         envelope = {
             META_VERSION: LATEST_STATELESS,
-            META_CLIENT: {"name": "firefly", "version": "1"},
+            META_CLIENT: {"name": "firefly", "version": __version__},
             META_CAPABILITIES: {},
         }
-        upstream = await self._upstream(spec.name, ignore, {})
+        upstream = await self._upstream(spec.name, ignore, _passed_on(opening))
         try:
             answer = await upstream.request(request(own_id("discover"), "server/discover", {"_meta": envelope}))
-        except FireflyError:
-            return False
         finally:
             await upstream.close()
         return LATEST_STATELESS in ((answer.get("result") or {}).get("supportedVersions") or ())
+
+
+def _passed_on(opening: Opening) -> dict[str, str]:
+    """The headers of a client that its server must see: OAuth is between the two."""
+    authorization = opening.headers.get("authorization")
+    return {} if authorization is None else {"Authorization": authorization}

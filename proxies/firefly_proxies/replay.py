@@ -20,6 +20,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind
 from firefly_proxies import messages
 from firefly_proxies.conversation import Conversation, Emit, Opening
+from firefly_proxies.eras import discovery, stateless_result
 from firefly_proxies.replay_log import ReplayLog
 
 _MISS_CODE = -32001
@@ -115,7 +116,9 @@ class ReplayConversation:
             answer = self._other(request_id, method, params)
         # On stdio only the request itself tells the client's era.
         stateless = self._stateless or method == "server/discover" or messages.META_VERSION in messages.meta_of(message)
-        return self._era(answer) if stateless else answer
+        if stateless and "result" in answer:
+            return {**answer, "result": stateless_result(method, answer["result"])}
+        return answer
 
     async def notify(self, message: JsonObject) -> None:
         """Nothing that a client tells changes what was recorded."""
@@ -144,8 +147,7 @@ class ReplayConversation:
         }
 
     def _discover(self, params: JsonObject) -> JsonObject:
-        told = {key: value for key, value in self._factory.introduction().items() if key != "protocolVersion"}
-        return {**told, "supportedVersions": list(messages.STATELESS_VERSIONS)}
+        return discovery(self._factory.introduction(), messages.STATELESS_VERSIONS)
 
     def _ping(self, params: JsonObject) -> JsonObject:
         return {}
@@ -202,13 +204,6 @@ class ReplayConversation:
         if self._factory.policy.provenance:
             result = response["result"]
             response["result"] = {**result, "_meta": {**(result.get("_meta") or {}), **answer.provenance()}}
-        return response
-
-    def _era(self, response: JsonObject) -> JsonObject:
-        """Give a result what the client's protocol era demands (design: "serving the other era is a translation")."""
-        if "result" in response:
-            result = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", **response["result"]}
-            return {**response, "result": result}
         return response
 
     def _note(self, server: str, method: str, params: JsonObject, answer: Answer) -> None:

@@ -102,7 +102,7 @@ class HttpUpstream:
     async def notify(self, message: JsonObject) -> None:
         """Pass on; see :class:`~firefly_proxies.upstream.Upstream`."""
         async with self._post(message) as reply:
-            if reply.status >= 400:
+            if reply.status >= 300:
                 await self._trouble(reply, None)
         if message.get("method") == "notifications/initialized" and self._stream is None:
             self._stream = asyncio.get_running_loop().create_task(self._listen())
@@ -127,7 +127,7 @@ class HttpUpstream:
             async with self._post(message) as reply:
                 if message["method"] == "initialize":
                     self._session_id = reply.headers.get("Mcp-Session-Id")
-                if reply.status >= 400:
+                if reply.status >= 300:
                     answer = await self._trouble(reply, message)
                 elif reply.content_type == "text/event-stream":
                     answer = await self._follow(reply, message)
@@ -188,6 +188,9 @@ class HttpUpstream:
         """The JSON-RPC error in an answer of the HTTP layer; without one, its status as an exception."""
         passed_on = {name: reply.headers[name] for name in _PASSED_ON if name in reply.headers}
         body = await self._read(reply)
+        if reply.status < 400:
+            where = urlsplit(reply.headers.get("Location", ""))._replace(query="").geturl()
+            raise ServerError(f"server {self._name!r} at {self._shown} redirects to {where or 'nowhere'}; use that address")
         if reply.status in (401, 403):
             hint = "it wants authorization" if reply.status == 401 else "it refuses this client"
             raise RefusedError(f"server {self._name!r} at {self._shown}: {hint} ({reply.status})", reply.status, passed_on)

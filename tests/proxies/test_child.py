@@ -10,6 +10,7 @@ import pytest
 from firefly_mcp.errors import ServerError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_proxies.child import Child, Sandbox, can_unshare, check_command, environment
+from firefly_proxies.confine import landlock_version
 
 PARENT = {
     "PATH": "/usr/bin",
@@ -101,3 +102,32 @@ async def test_only_the_last_words_of_a_talkative_child_are_kept() -> None:
     said = child.last_words()
     assert said.endswith("| the end")
     assert len(said) < 10_000
+
+
+@pytest.mark.skipif(landlock_version() == 0, reason="this system has no Landlock")
+async def test_a_sandboxed_child_writes_to_its_own_place_and_nowhere_else(tmp_path: Path) -> None:
+    sandbox = Sandbox.create(tmp_path / "boxes", "x")
+    (tmp_path / "mine").write_text("precious")
+    code = f"""
+import os, pathlib, subprocess, tempfile
+def attempt(what):
+    try:
+        what()
+        return "done"
+    except OSError as error:
+        return type(error).__name__
+mine = pathlib.Path({str(tmp_path / "mine")!r})
+home = pathlib.Path(os.environ["HOME"], "x")
+print([
+    attempt(lambda: home.write_text("a")), attempt(lambda: home.rename("moved")),
+    attempt(lambda: tempfile.NamedTemporaryFile().write(b"a")), attempt(lambda: open(os.devnull, "w").write("a")),
+    attempt(lambda: mine.write_text("gone")), attempt(lambda: mine.unlink()), attempt(lambda: os.truncate(mine, 0)),
+    subprocess.run(["rm", mine], stderr=-3).returncode,
+    mine.read_text(),
+])
+"""
+    env = environment({}, sandbox=sandbox)
+    child = await Child.start("x", [sys.executable, "-c", code], env=env, cwd=sandbox.work, sandbox=sandbox)
+    done, refused = "done", "PermissionError"
+    assert await read_all(child) == str([done] * 4 + [refused] * 3 + [1, "precious"])
+    assert (tmp_path / "mine").read_text() == "precious"

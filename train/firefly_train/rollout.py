@@ -15,6 +15,8 @@ from typing import Any
 import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from verl.utils.config import omega_conf_to_dataclass
+from verl.workers.config import HFModelConfig
 from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, TokenOutput
 from verl.workers.rollout.utils import ensure_async_iterator
@@ -41,6 +43,7 @@ class TransformersServer:
         """
         from transformers import AutoModelForCausalLM
 
+        model_config = omega_conf_to_dataclass(model_config, dataclass_type=HFModelConfig)
         self._config = config
         self._seed = seed
         dtype = getattr(torch, {"float": "float32"}.get(config.dtype, config.dtype))

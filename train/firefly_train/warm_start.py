@@ -102,8 +102,11 @@ def _losses(model: Any, examples: Sequence[tuple[list[int], list[int]]], pad: in
     """Of each example, the summed negative log-likelihood of what the model spoke, and how many tokens that is."""
     width = max(len(ids) for ids, _ in examples)
     tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in examples])
-    attention = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in examples])
-    spoken = torch.tensor([mask + [0] * (width - len(mask)) for _, mask in examples])[:, 1:].float()
-    logits = model(input_ids=tokens, attention_mask=attention).logits[:, :-1]
-    each = cross_entropy(logits.transpose(1, 2).float(), tokens[:, 1:], reduction="none") * spoken
-    return each.sum(1), spoken.sum(1)
+    spoken = torch.tensor([mask + [0] * (width - len(mask)) for _, mask in examples])[:, 1:].bool()
+    # No attention mask: what is padded lies to the right, where a causal model does not look. Logits only where they count.
+    hidden = model.base_model(input_ids=tokens).last_hidden_state[:, :-1]
+    logits = model.get_output_embeddings()(hidden[spoken]).float()
+    each = cross_entropy(logits, tokens[:, 1:][spoken], reduction="none")
+    rows = torch.arange(len(examples))[:, None].expand_as(spoken)[spoken]
+    sums = torch.zeros(len(examples)).index_add(0, rows, each)
+    return sums, spoken.sum(1)

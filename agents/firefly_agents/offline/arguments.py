@@ -181,11 +181,11 @@ class ArgumentPlanner:
                 return value
         meant = by_meaning(slot.name, slot.description, slot.kind, Random(0)) is not None
         worked = [loads(key) for key in self.memory.worked[place]] if place in self.memory.worked else []
-        if rng.random() < (0.3 if meant else 0.9):
+        if slot.identifies or rng.random() < (0.3 if meant else 0.9):
             value = self._pick(worked, slot, draft)
             if value is not None:
                 return value
-        remembered = self._remembered(slot, draft) if rng.random() < (0.1 if meant else 0.85) else None
+        remembered = self._remembered(slot, draft) if slot.identifies or rng.random() < (0.1 if meant else 0.85) else None
         if remembered is not None:
             return remembered
         if slot.given and (rng.random() < 0.35 or not meant):
@@ -227,7 +227,8 @@ class ArgumentPlanner:
                 elif inside & draft.state.given.get(seen.call, frozenset()):
                     score += 0.05
                 scored.append((score + 0.002 * seen.call, seen))
-        if not scored or (not wanted and draft.rng.random() < 0.06):
+        bound = wanted or slot.identifies or anchor is not None
+        if not scored or (not bound and draft.rng.random() < 0.06):
             return None
         top = max(score for score, _ in scored)
         best = [seen for score, seen in scored if score >= top - 0.03]

@@ -135,6 +135,7 @@ _NUMBERS: list[tuple[str, Maker]] = [
     ("height", _number(152, 196, 1)),
     ("percent|tbsa", _number(5, 45, 2.5)),
     ("rate|interest", _number(1.5, 9.5, 0.25)),
+    ("second|delay|timeout|wait|sleep|pause|interval", _number(0.5, 1, 0.5)),  # these may really be waited for
     ("hour|duration", _number(2, 24, 1)),
     ("limit|top|max|count|n|k|size limit|page size", _number(3, 9, 1)),
     ("page|offset|level|depth|priority|stop", _number(1, 2, 1)),
