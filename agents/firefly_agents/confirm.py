@@ -74,10 +74,11 @@ async def _ask(conversation: Conversation, request_id: int, method: str, params:
 def prove(
     recording: Recording, first: Session, second: Session, relation: EffectRelation, origins: Mapping[str, str]
 ) -> dict[str, bool]:
-    """Compare two sessions of the same calls, and mark the origin of both as proven for each server where they agree.
+    """Compare two sessions of the same calls, and mark the origin of both as proven for each server where it was the same.
 
-    A server's start is proven if at least one of its calls was answered and every answer is the same. An answer of a tool that
-    may change nothing and that differs is the tool's own doing (a clock): it does not count against the others.
+    What is proven is where both began. Answers are compared up to the first writer that answered otherwise (an id that it made
+    up): after it the two are in different states. Then at least one earlier read of state must have agreed. A tool that depends
+    on no state and answers otherwise does so by itself (a clock) and does not count.
 
     Args:
         recording: holds both.
@@ -92,20 +93,24 @@ def prove(
     pairs = list(zip(session_calls(recording, first), session_calls(recording, second), strict=False))
     verdicts: dict[str, bool] = {}
     for server in sorted({call.server for call, _ in pairs}):
-        agreed, disagreed = 0, False
-        for one, other in pairs:
-            if one.server != server:
-                continue
-            if _same(one, other):
-                agreed += 1
-            elif one.args_hash != other.args_hash or relation.writes(one.key):
-                disagreed = True
-        proven = agreed > 0 and not disagreed
-        verdicts[server] = proven
-        if proven:
+        verdicts[server] = _began_alike([pair for pair in pairs if pair[0].server == server], relation)
+        if verdicts[server]:
             for session in (first, second):
                 SessionWriter(recording, session.id, session.key).set_origin(server, f"proven({origins[server]})")
     return verdicts
+
+
+def _began_alike(pairs: Sequence[tuple[Call, Call]], relation: EffectRelation) -> bool:
+    agreed = read = False
+    for one, other in pairs:
+        if _same(one, other):
+            agreed = True
+            read = read or (relation.reads_state(one.key) and not relation.writes(one.key))
+        elif one.args_hash != other.args_hash or (relation.reads_state(one.key) and not relation.writes(one.key)):
+            return False
+        elif relation.writes(one.key):
+            return read
+    return agreed
 
 
 def _same(one: Call, other: Call) -> bool:

@@ -8,12 +8,9 @@ recording holds already are passed over: an interrupted exploration goes on wher
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +25,17 @@ from firefly_agents.offline.model import OfflineModel
 from firefly_agents.offline.planner import EpisodePlanner
 from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.pool import ServerPool
-from firefly_agents.sandboxes import Seeds, check_seeds, settings_of
+from firefly_agents.sandboxes import Seeds, settings_of
 from firefly_agents.session import Budget, Outcome, hold_session, label
+from firefly_agents.workshop import Workshop
 from firefly_mcp.errors import ServerError
 from firefly_mcp.graph.store import build_from, load_coverage
-from firefly_mcp.redact import Redactor
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.learn import declared_stateless, learn_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, Session, SessionKind, Tool, ToolKey
-from firefly_proxies.connect import WORKDIR, Connector
-from firefly_proxies.record import RecordFactory
 
 OFFLINE = "offline"
 ROUND = 16
@@ -93,19 +88,18 @@ async def explore(
         ModelError: the model is not configured.
         ConfigError: a seed file is missing or a variable is not set.
     """
-    explorer = Explorer(
+    budget = budget or Budget()
+    named = None if model == OFFLINE else make_named_model(model)
+    workshop = Workshop(
         recording,
         specs,
-        seed=seed,
-        model=model,
-        concurrency=concurrency,
-        budget=budget or Budget(),
         seeds=seeds or Seeds(Path()),
         offline=offline,
         allow_destructive=allow_destructive,
-        progress=progress,
+        start_seconds=budget.start_seconds,
     )
     try:
+        explorer = Explorer(workshop, seed=seed, named=named, concurrency=concurrency, budget=budget, progress=progress)
         await explorer.run(episodes, max_calls=max_calls, max_seconds=max_seconds)
         if confirming:
             await explorer.confirm()
@@ -113,69 +107,45 @@ async def explore(
                 await explorer.probe(probing)
         return explorer.report()
     finally:
-        explorer.clean_up()
+        workshop.clean_up()
 
 
 class Explorer:
     """One exploration in progress."""
 
     def __init__(
-        self,
-        recording: Recording,
-        specs: Mapping[str, ServerSpec],
-        *,
-        seed: int,
-        model: str,
-        concurrency: int,
-        budget: Budget,
-        seeds: Seeds,
-        offline: bool,
-        allow_destructive: bool,
-        progress: Progress,
+        self, workshop: Workshop, *, seed: int, named: Model | None, concurrency: int, budget: Budget, progress: Progress
     ) -> None:
-        """Prepare; nothing is started yet.
-
-        Raises:
-            ModelError: the model is not configured.
-            ConfigError: a seed file is missing.
-        """
-        check_seeds(seeds, specs.values())
-        self.recording = recording
-        self.specs = dict(specs)
+        """Explore the servers of a workshop; ``named`` is the model, None the embedded one."""
+        self.workshop = workshop
+        self.recording = workshop.recording
+        self.specs = workshop.specs
         self.seed = seed
         self.budget = budget
-        self.seeds = seeds
         self.left_out: dict[str, str] = {}
-        self._named = None if model == OFFLINE else make_named_model(model)
+        self._named = named
         self._concurrency = concurrency
-        self._offline = offline
-        self._allow_destructive = allow_destructive
         self._progress = progress
         self._memory = ValueMemory()
         self._learnt: set[int] = set()
         self._started = time.monotonic()
-        self._folder = Path(tempfile.mkdtemp(prefix="firefly-explore-"))
         self._relation = EffectRelation({})
         self._failed: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._dictionary = {name: settings_of(spec).get("values", {}) for name, spec in self.specs.items()}
 
-    def clean_up(self) -> None:
-        """Remove the sandboxes."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     async def run(self, episodes: int, *, max_calls: int | None = None, max_seconds: float | None = None) -> None:
         """Tours first, then rounds of walks."""
         touring = tours(list(self.specs), 1)[:episodes]
         done = 0
-        pool = self._pool(lambda server: False)
+        pool = self.workshop.pool(lambda server: False)
         try:
             done = await self._round(touring, pool, done, episodes)
         finally:
             await pool.close()
         tools = queries.tool_map(self.recording)
         self._relation = EffectRelation(tools, declared=declared_stateless(self.recording, tools))
-        pool = self._pool(self._relation.stateless)
+        pool = self.workshop.pool(self._relation.stateless)
         try:
             number = len(touring)
             while number < episodes and not self._spent(max_calls, max_seconds):
@@ -196,7 +166,7 @@ class Explorer:
             for key, session in sessions.items()
             if (calls := confirm.session_calls(self.recording, session)) and confirm.useful(calls) and key not in again
         ]
-        pool = self._pool(self._relation.stateless)
+        pool = self.workshop.pool(self._relation.stateless)
 
         async def one(item: tuple[Session, list[Call]]) -> None:
             session, calls = item
@@ -207,7 +177,7 @@ class Explorer:
         finally:
             await pool.close()
         relation = learn_effects(self.recording)
-        origins = {name: self.seeds.origin_id(spec) for name, spec in self.specs.items()}
+        origins = {name: self.workshop.seeds.origin_id(spec) for name, spec in self.specs.items()}
         for second in self._sessions(SessionKind.CONFIRM):
             first = sessions.get(str(second.labels.get("of")))
             if first is not None:
@@ -225,7 +195,7 @@ class Explorer:
         ]
         chosen = confirm.probes(sessions, learn_effects(self.recording), limit=limit)
         todo = [item for item in chosen if (item[0].key, str(item[1])) not in done]
-        pool = self._pool(lambda server: False)
+        pool = self.workshop.pool(lambda server: False)
 
         async def one(item: tuple[Session, ToolKey]) -> None:
             session, writer = item
@@ -248,7 +218,7 @@ class Explorer:
             self._sessions(SessionKind.EXPLORE),
             servers=[name for name in self.specs if name not in self.left_out],
             left_out=self.left_out,
-            counts=self._counts,
+            counts=self._counts | Counter(starts=self.workshop.starts),
             failed=self._failed,
             seconds=time.monotonic() - self._started,
         )
@@ -282,13 +252,13 @@ class Explorer:
             labels = episode.labels(self.seed) | ({"attempt": attempt + 1} if attempt else {})
             outcome = await hold_session(
                 self.recording,
-                self._factory(servers, SessionKind.EXPLORE, labels, pool),
+                self.workshop.factory(servers, SessionKind.EXPLORE, labels, pool),
                 key=name,
                 servers=servers,
                 make_model=self._model_maker(episode),
                 instructions=episode.instructions(),
                 budget=self.budget,
-                allowed=self._allowed,
+                allowed=self.workshop.allowed,
             )
             if outcome.boundary is None or outcome.boundary == "budget":
                 break
@@ -324,12 +294,6 @@ class Explorer:
 
         return make
 
-    def _factory(self, servers: Iterable[str], kind: str, labels: Mapping[str, Any], pool: ServerPool) -> RecordFactory:
-        specs = {name: self.specs[name] for name in servers}
-        variables = {**os.environ, WORKDIR: ""}
-        secrets = [secret for spec in specs.values() for secret in spec.expanded(variables).secrets()]
-        return RecordFactory(self.recording, specs, redactor=Redactor(secrets), kind=kind, labels=labels, connect=pool.connect)
-
     async def _again(
         self, session: Session, calls: Sequence[Call], kind: str, key: str, labels: Mapping[str, Any], pool: ServerPool
     ) -> None:
@@ -340,7 +304,7 @@ class Explorer:
             servers = [name for name in self.specs if name in connected]
         if not servers:
             return
-        factory = self._factory(servers, kind, labels, pool)
+        factory = self.workshop.factory(servers, kind, labels, pool)
         try:
             async with asyncio.timeout(self.budget.seconds + self.budget.start_seconds):
                 await confirm.repeat(self.recording, factory, calls, servers=servers, key=key)
@@ -380,20 +344,6 @@ class Explorer:
             for session in queries.sessions(self.recording, kind=kind)
             if kind != SessionKind.EXPLORE or session.labels.get("seed") == self.seed
         ]
-
-    def _pool(self, shareable: Callable[[str], bool]) -> ServerPool:
-        connector = Connector(
-            sandbox=self._folder, prepare=self.seeds.prepare, offline=self._offline, start_seconds=self.budget.start_seconds
-        )
-        return ServerPool(connector, shareable, self._count_start)
-
-    def _count_start(self) -> None:
-        self._counts["starts"] += 1
-
-    def _allowed(self, tool: Tool) -> bool:
-        """A tool that may destroy is offered only where it can reach nothing but its sandbox."""
-        sandboxed = self.specs[tool.server].command is not None
-        return sandboxed or self._allow_destructive or tool.annotations.get("destructiveHint") is not True
 
     def _spent(self, max_calls: int | None, max_seconds: float | None) -> bool:
         if max_seconds is not None and time.monotonic() - self._started > max_seconds:

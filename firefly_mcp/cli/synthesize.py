@@ -35,10 +35,10 @@ def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
         )
     with Recording(store) as recording:
         synthesis = anyio.run(synthesize, recording)
-    write_tasks(tasks_file, synthesis.ledger.admitted)
     summary = synthesis.ledger.summary()
     if as_json:
         emit_json(summary)
-    note(f"{summary['admitted']} of {summary['candidates']} candidates admitted, written to {tasks_file}")
     if not summary["admitted"]:
         raise CheckError(f"{store}: no task was admitted; rejected by gate: {summary['rejected'] or 'no candidate was found'}")
+    write_tasks(tasks_file, synthesis.ledger.admitted)
+    note(f"{summary['admitted']} of {summary['candidates']} candidates admitted, written to {tasks_file}")

@@ -42,9 +42,8 @@ def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None =
 def declared_stateless(recording: Recording, tools: Iterable[ToolKey]) -> dict[Pair, Effect]:
     """No effect between any tools of a server whose configuration says ``"firefly": {"stateless": true}``."""
     said = Effect(False, "declared", {"why": "the server's configuration says that it is stateless"})
-    stateless = {
-        name for name, spec in queries.servers(recording).items() if ((spec or {}).get("firefly") or {}).get("stateless") is True
-    }
+    own = {name: (spec or {}).get("firefly") or {} for name, spec in queries.servers(recording).items()}
+    stateless = {name for name, settings in own.items() if settings.get("stateless") is True}
     keys = [key for key in tools if key.server in stateless]
     return {(writer, reader): said for writer in keys for reader in keys if writer.server == reader.server}
 

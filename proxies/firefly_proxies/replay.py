@@ -14,6 +14,7 @@ from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redact import Redactor
 from firefly_mcp.replay import Answer, Replay, ReplayIndex, ReplayPolicy
+from firefly_mcp.replay.start import start_of
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -63,6 +64,8 @@ class ReplayFactory:
         self.replay = Replay(recording, self.policy, index)
         self.servers = [name for name in known if not servers or name in servers]
         self.single = len(self.servers) == 1
+        for name in self.servers:
+            start_of(index, name, self.policy.start)  # an unknown --start is refused now, not at the first call
         self.names = ExposedNames(index.tools, single=self.single)
         self.redactor = Redactor()
         self.log = ReplayLog(recording) if log else None

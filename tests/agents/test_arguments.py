@@ -30,8 +30,9 @@ RECORDS = {
     ],
 )
 def test_a_value_has_the_form_that_its_argument_means(name: str, schema: dict[str, Any], pattern: str) -> None:
+    schemas: dict[str, Any] = {name: schema}
     for seed in range(8):
-        arguments = arguments_of(tool("look", **{name: schema}), seed=seed)
+        arguments = arguments_of(tool("look", **schemas), seed=seed)
         assert arguments is not None
         assert re.fullmatch(pattern, arguments[name])
 

@@ -95,7 +95,11 @@ def test_a_tool_that_alone_answers_differently_is_volatile_and_shows_no_effect()
 
 
 def test_overlapping_calls_prove_nothing() -> None:
-    steps = (("get_note", {"id": 1}, "r1"), ("frobnicate", {}, "w"), ("get_note", {"id": 1}, "r2"))
+    steps: list[tuple[str, dict[str, Any], str]] = [
+        ("get_note", {"id": 1}, "r1"),
+        ("frobnicate", {}, "w"),
+        ("get_note", {"id": 1}, "r2"),
+    ]
     assert relation_of(NOTES, [calls(*steps, overlaps=1)]).effect(key("frobnicate"), key("get_note")).source == "default"
 
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from mcp import Client
 
+from firefly_mcp.errors import UsageError
 from firefly_mcp.redact import Redactor
 from firefly_mcp.replay import ReplayPolicy
 from firefly_mcp.servers.config import ServerSpec
@@ -168,3 +169,8 @@ async def test_replay_serves_both_protocol_eras(store: Path, mode: str) -> None:
             assert {tool.name for tool in (await client.list_tools()).tools} >= {"add_note", "list_notes"}
             answers = await notes_script(client)
         assert [answer["isError"] for answer in answers] == [False] * 6 + [True] + [False] * 2
+
+
+def test_an_unknown_start_is_refused_before_anything_is_served(store: Path) -> None:
+    with Recording(store) as recording, pytest.raises(UsageError, match="no such session or origin; it has: sessions 1"):
+        ReplayFactory(recording, ReplayPolicy(start="nope"))

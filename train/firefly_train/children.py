@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -27,6 +27,7 @@ class Children:
         """Have none yet."""
         self._mark = uuid.uuid4().hex
         self._started: list[subprocess.Popen[bytes]] = []
+        self._afterwards: list[Callable[[], object]] = []
 
     def __enter__(self) -> Children:
         return self
@@ -49,6 +50,10 @@ class Children:
         self._started.append(process)
         return process
 
+    def afterwards(self, action: Callable[[], object]) -> None:
+        """Do something once all have ended."""
+        self._afterwards.append(action)
+
     def stop(self) -> None:
         """End all of them, newest first: interrupt, then terminate, then kill; at last whatever carries the mark."""
         for process in reversed(self._started):
@@ -62,6 +67,9 @@ class Children:
                     continue
         self._started.clear()
         self._end_marked()
+        for action in self._afterwards:
+            action()
+        self._afterwards.clear()
 
     def marked(self) -> list[int]:
         """The ids of running processes that carry this run's mark; empty where there is no ``/proc``."""

@@ -38,7 +38,12 @@ class ReplayConnection:
     @property
     def usable(self) -> bool:
         """Whether one more trajectory may begin here."""
-        return self.begun < TRAJECTORIES and not self._owner.done()
+        return self.begun < TRAJECTORIES and not self.closed
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client has disconnected, or never could connect."""
+        return self._owner.done()
 
     async def call(self, name: str, arguments: JsonObject, session: str) -> JsonObject:
         """Call a tool in a replay session; gives the ``CallToolResult`` as JSON.

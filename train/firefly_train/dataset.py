@@ -7,7 +7,7 @@ schema) travels as JSON text, because Parquet knows no open objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from firefly_mcp.errors import TaskError, UsageError
@@ -43,17 +43,22 @@ def row(task: Task, index: int) -> JsonObject:
 
 
 def split_rows(tasks: Iterable[Task]) -> dict[str, list[JsonObject]]:
-    """Rows by split; indices run through the whole set, so that a row can be found again.
-
-    Raises:
-        TaskError: there is nothing to train on.
-    """
+    """Rows by split; indices run through the whole set, so that a row can be found again."""
     rows: dict[str, list[JsonObject]] = {TRAIN: [], HELD_OUT: []}
     for index, task in enumerate(tasks):
         rows.setdefault(task.split, []).append(row(task, index))
-    if not rows[TRAIN]:
-        raise TaskError(f"no task of the split {TRAIN!r}: nothing to train on; there are {_counted(rows)}")
     return rows
+
+
+def require_training(rows: Mapping[str, Sequence[JsonObject]]) -> None:
+    """There must be something to train on.
+
+    Raises:
+        TaskError: there is not.
+    """
+    if not rows[TRAIN]:
+        counted = ", ".join(f"{len(found)} of {split!r}" for split, found in rows.items())
+        raise TaskError(f"no task of the split {TRAIN!r}: nothing to train on; there are {counted}")
 
 
 def write_parquet(path: Path, rows: Sequence[JsonObject]) -> None:
@@ -110,7 +115,3 @@ def _openai(conversation: Sequence[JsonObject]) -> list[JsonObject]:
         else:
             told.append(message)
     return told
-
-
-def _counted(rows: dict[str, list[JsonObject]]) -> str:
-    return ", ".join(f"{len(found)} of {split!r}" for split, found in rows.items())

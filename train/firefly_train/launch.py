@@ -28,7 +28,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import read_tasks
 from firefly_train import checks, preset
 from firefly_train.children import Children
-from firefly_train.dataset import TRAIN, split_rows
+from firefly_train.dataset import TRAIN, require_training, split_rows
 from firefly_train.demonstrations import Demonstration, demonstrate
 from firefly_train.figures import METRICS, ROLLOUTS, RUN, read_lines, summary
 from firefly_train.proxy import check_proxy, start_proxy
@@ -73,7 +73,7 @@ def train(order: Order, note: Note) -> JsonObject:
     chosen = preset.load(order.preset)
     told = preset.told(order.overrides)
     tasks = read_tasks(order.tasks)
-    split_rows(tasks)
+    require_training(split_rows(tasks))
     with Recording(order.store) as recording:
         demonstrations = demonstrate(tasks, recording)
     folder = RunFolder.create(order.out)
@@ -132,11 +132,14 @@ def _model(
     if order.model is not None or chosen.model != "tiny":
         path = order.model or chosen.model
         return _Model(str(Path(path).resolve()) if Path(path).exists() else path)
+    import torch
+
     from firefly_train import tiny_model
     from firefly_train.warm_start import WarmStart, warm_start
 
     # Of held-out tasks nothing may be learned, not even their words.
     training = [shown for shown in demonstrations if shown.task.split == TRAIN]
+    torch.set_num_threads(int(chosen.environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
     size = tiny_model.TinySize(**chosen.tiny)
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
     fit, _, _ = checks.fitting(tokenizer, training, chosen.max_prompt_tokens, chosen.max_response_tokens)

@@ -33,8 +33,8 @@ def start_proxy(store: Path, children: Children, log: Path) -> str:
 
     def read() -> None:
         assert process.stderr is not None
-        with log.open("ab", buffering=0) as copy:
-            for line in process.stderr:
+        with log.open("ab", buffering=0) as copy, process.stderr as lines:
+            for line in lines:
                 copy.write(line)
                 match = _READY.search(line)
                 if match and not found:
@@ -42,7 +42,9 @@ def start_proxy(store: Path, children: Children, log: Path) -> str:
                     ready.set()
         ready.set()
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    children.afterwards(reader.join)
     if not ready.wait(START_SECONDS):
         raise ServerError(f"the replay proxy did not listen within {START_SECONDS:.0f} s; see {log}")
     if not found:

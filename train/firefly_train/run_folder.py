@@ -9,7 +9,7 @@ from typing import Any
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps
-from firefly_train.dataset import AGENT, HELD_OUT, TRAIN, split_rows, write_parquet
+from firefly_train.dataset import AGENT, HELD_OUT, TRAIN, require_training, split_rows, write_parquet
 from firefly_train.demonstrations import Demonstration, tool_entries
 from firefly_train.function_schema import ANSWER_TOOL
 
@@ -43,6 +43,7 @@ class RunFolder:
             TaskError: there is nothing to train on.
         """
         rows = split_rows([shown.task for shown in demonstrations])
+        require_training(rows)
         for split in (TRAIN, HELD_OUT):
             if rows[split]:
                 write_parquet(self.path / f"{split}.parquet", rows[split])

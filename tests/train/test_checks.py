@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+import pytest
+
+from firefly_mcp.errors import TaskError, UsageError
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.model import Task
+from firefly_train import checks
+from firefly_train.demonstrations import demonstrate
+
+
+class Words:
+    """A tokenizer whose tokens are words; its template can leave the tools out."""
+
+    def __init__(self, *, tools: bool = True) -> None:
+        self.chat_template = "words"
+        self._tools = tools
+
+    def apply_chat_template(self, messages: Any, *, tools: Any = None, tokenize: bool = True, **_: Any) -> Any:
+        said = " ".join(str(message) for message in messages)
+        rendered = f"{tools} {said}" if tools and self._tools else said
+        return {"input_ids": rendered.split()} if tokenize else rendered
+
+
+def test_a_missing_package_is_named_with_what_to_install() -> None:
+    def installed(name: str) -> str:
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return {"verl": "0.9.1"}.get(name, "1")
+
+    with pytest.raises(UsageError, match=r"training needs torch, which is not installed: pip install"):
+        checks.check_installed(installed)
+
+
+def test_another_version_of_verl_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"needs verl 0\.9\.1; 0\.7\.1 is installed"):
+        checks.check_installed(lambda name: "0.7.1")
+
+
+def test_versions_are_given_when_all_is_there() -> None:
+    found = checks.check_installed(lambda name: "0.9.1")
+    assert set(checks.NEEDED) < set(found)
+
+
+def test_a_template_that_leaves_the_tools_out_is_refused(tasks: list[Task], recording: Recording) -> None:
+    shown = demonstrate(tasks, recording)[0]
+    checks.check_template(Words(), shown)
+    with pytest.raises(UsageError, match="leaves the tools out"):
+        checks.check_template(Words(tools=False), shown)
+
+
+def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording: Recording) -> None:
+    demonstrations = demonstrate(tasks, recording)
+    short = demonstrate([tasks[0].model_copy(update={"tools": ["list_hours"]})], recording)
+    prompt, response = checks.lengths(Words(), short[0])
+    fit, longest_prompt, longest_response = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
+    assert fit == short
+    assert (longest_prompt, longest_response) == (prompt, response)
+
+
+def test_when_no_task_fits_the_shortest_is_told(tasks: list[Task], recording: Recording) -> None:
+    with pytest.raises(TaskError, match=r"no task fits 3 prompt and 4 response tokens; the shortest needs \(\d+, \d+\)"):
+        checks.fitting(Words(), demonstrate(tasks, recording), 3, 4)
+
+
+def test_a_limit_that_would_cut_evidence_is_refused(tasks: list[Task], recording: Recording) -> None:
+    demonstrations = demonstrate(tasks, recording)
+    longest = max(shown.longest_result for shown in demonstrations)
+    checks.check_result_length(demonstrations, longest)
+    with pytest.raises(UsageError, match=f"would cut a result of {longest} characters"):
+        checks.check_result_length(demonstrations, longest - 1)

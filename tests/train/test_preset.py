@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from firefly_mcp.errors import UsageError
+from firefly_mcp.jsonio import loads
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.model import Task
+from firefly_train import preset
+from firefly_train.demonstrations import demonstrate
+from firefly_train.run_folder import RunFolder, shape_of
+
+
+def test_values_are_spelled_as_hydra_reads_them() -> None:
+    assert preset.spelled(
+        {"a.b": True, "c": None, "+d": {"x": 1, "y": "fp32"}, "e": ["console", "file"], "f": "it's here"}
+    ) == [
+        "a.b=true",
+        "c=null",
+        "+d={x:1,y:fp32}",
+        "e=[console,file]",
+        r"f='it\'s here'",
+    ]
+
+
+def test_what_the_user_sets_replaces_what_the_preset_sets() -> None:
+    merged = preset.merged({"a": 1, "+b": 2, "c": 3}, ["a=9", "++b=8", "~d"])
+    assert merged == ["c=3", "a=9", "++b=8", "~d"]
+
+
+def test_an_override_without_a_value_is_refused() -> None:
+    with pytest.raises(UsageError, match="write key=value after --"):
+        preset.told(["trainer.total_training_steps"])
+
+
+def test_an_unknown_preset_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no preset 'huge'; there are: .*smoke"):
+        preset.load("huge")
+
+
+def test_the_smoke_preset_needs_no_card_and_downloads_nothing() -> None:
+    smoke = preset.load("smoke")
+    assert smoke.model == "tiny"
+    assert smoke.environment["VERL_PLATFORM"] == "cpu"
+    assert smoke.verl["trainer.device"] == "cpu"
+    assert smoke.verl["actor_rollout_ref.rollout.name"] == "transformers"
+
+
+def test_the_folder_holds_what_the_overrides_point_to(
+    tasks: list[Task], recording: Recording, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "one")
+    demonstrations = demonstrate(tasks, recording)
+    assert folder.write_inputs(demonstrations, "http://127.0.0.1:1/mcp") == {"train": 3, "test": 1}
+    shape = shape_of(
+        demonstrations,
+        {"data.train_batch_size": "8", "trainer.total_training_steps": "2"},
+        model="m",
+        seed=3,
+        prompt_tokens=200,
+        response_tokens=100,
+        most_response=120,
+    )
+    overrides = folder.overrides(shape)
+    for key in ("data.train_files", "data.val_files"):
+        assert (folder.path / overrides[key]).exists()
+    assert overrides["data.train_batch_size"] == 3, "a batch larger than the split would give no step at all"
+    assert overrides["data.max_response_length"] == 120
+    assert overrides["actor_rollout_ref.rollout.multi_turn.max_assistant_turns"] == 5
+    assert overrides["trainer.test_freq"] == 2
+    tools = loads((folder.path / "tools.json").read_bytes())
+    listed = loads((folder.path / "tools.yaml").read_bytes())["tools"]
+    assert [tool["function"]["name"] for tool in tools] == [entry["config"]["name"] for entry in listed]
+    assert {entry["config"]["name"] for entry in listed} == {"find_customer", "list_hours", "list_orders", "submit_answer"}
+
+
+def test_without_held_out_tasks_nothing_is_validated(
+    tasks: list[Task], recording: Recording, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shape = shape_of(
+        demonstrate(tasks[:3], recording),
+        {"trainer.total_training_steps": 2},
+        model="m",
+        seed=3,
+        prompt_tokens=200,
+        response_tokens=100,
+        most_response=120,
+    )
+    overrides = RunFolder.create(tmp_path_factory.mktemp("runs") / "two").overrides(shape)
+    assert overrides["trainer.val_before_train"] is False
+    assert overrides["trainer.test_freq"] == -1
+
+
+def test_a_run_folder_in_use_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("runs")
+    (path / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match="not empty"):
+        RunFolder.create(path)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa: E402
+
+PAD = 0
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    torch.manual_seed(3)
+    config = transformers.Qwen3Config(
+        vocab_size=40,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=PAD,
+    )
+    return transformers.Qwen3ForCausalLM(config).eval()
+
+
+def sample(prompt: list[int], seed: int, **changes: Any) -> Sample:
+    return Sample(prompt, SamplingParams(**{"max_tokens": 12, **changes}), random.Random(seed))
+
+
+PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12, 13, 14], [21]]
+
+
+def test_a_prompt_is_sampled_alike_alone_and_in_any_company(model: Any) -> None:
+    together = [sample(prompt, at, max_tokens=4 + 3 * at) for at, prompt in enumerate(PROMPTS)]
+    sample_batch(model, together, PAD)
+    for at, prompt in enumerate(PROMPTS):
+        alone = sample(prompt, at, max_tokens=4 + 3 * at)
+        sample_batch(model, [alone], PAD)
+        assert alone.tokens == together[at].tokens
+        assert alone.log_probs == pytest.approx(together[at].log_probs, abs=1e-4)
+
+
+def test_log_probabilities_are_the_models_own(model: Any) -> None:
+    drawn = sample(PROMPTS[0], 5, temperature=0.7)
+    sample_batch(model, [drawn], PAD)
+    with torch.no_grad():
+        logits = model(torch.tensor([drawn.prompt + drawn.tokens])).logits[0, len(drawn.prompt) - 1 : -1]
+    own = torch.log_softmax(logits / 0.7, -1)[range(len(drawn.tokens)), drawn.tokens]
+    assert drawn.log_probs == pytest.approx(own.tolist(), abs=1e-4)
+
+
+def test_temperature_zero_takes_the_likeliest(model: Any) -> None:
+    greedy = [sample(PROMPTS[1], seed, temperature=0.0) for seed in (1, 2)]
+    sample_batch(model, greedy, PAD)
+    assert greedy[0].tokens == greedy[1].tokens
+    with torch.no_grad():
+        assert greedy[0].tokens[0] == int(model(torch.tensor([PROMPTS[1]])).logits[0, -1].argmax())
+
+
+def test_sampling_ends_with_a_stop_token(model: Any) -> None:
+    free = sample(PROMPTS[0], 9)
+    sample_batch(model, [free], PAD)
+    stopped = sample(PROMPTS[0], 9, stop=frozenset({free.tokens[3]}))
+    sample_batch(model, [stopped], PAD)
+    assert stopped.tokens == free.tokens[: free.tokens.index(free.tokens[3]) + 1]
+
+
+def test_top_k_keeps_to_the_likeliest(model: Any) -> None:
+    with torch.no_grad():
+        allowed = set(model(torch.tensor([PROMPTS[2]])).logits[0, -1].topk(3).indices.tolist())
+    drawn = [sample(PROMPTS[2], seed, top_k=3, max_tokens=1) for seed in range(40)]
+    sample_batch(model, drawn, PAD)
+    assert {one.tokens[0] for one in drawn} == allowed
+
+
+def test_frequencies_follow_the_distribution(model: Any) -> None:
+    with torch.no_grad():
+        wanted = torch.softmax(model(torch.tensor([PROMPTS[0]])).logits[0, -1], -1)
+    drawn = [sample(PROMPTS[0], seed, max_tokens=1) for seed in range(4000)]
+    sample_batch(model, drawn, PAD)
+    counted = torch.bincount(torch.tensor([one.tokens[0] for one in drawn]), minlength=40) / len(drawn)
+    # Four standard deviations of each share.
+    assert bool(((counted - wanted).abs() <= 4 * (wanted * (1 - wanted) / len(drawn)).sqrt() + 1e-3).all())
