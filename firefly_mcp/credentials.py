@@ -37,9 +37,16 @@ NAME_HINTS = (
 
 
 @lru_cache(maxsize=4096)
+def name_words(name: str) -> tuple[str, ...]:
+    """The words of a name, in small letters: ``patientId``, ``patient_id`` and ``Patient-ID`` have the same."""
+    words = tuple(word.lower() for word in _WORDS.findall(name))
+    return words or ((name.strip().lower(),) if any(map(str.isalnum, name)) else ())
+
+
+@lru_cache(maxsize=4096)
 def credential_name(name: str) -> bool:
     """Whether an argument, header or variable of this name carries a credential."""
-    words = [word.lower() for word in _WORDS.findall(name)]
+    words = list(name_words(name))
     while len(words) > 1 and (words[-1] in _TAIL or words[-1].isdigit()):
         words.pop()
     if not words or (len(words) > 1 and words[0] in {"has", "is", "use", "include", "require", "requires", "show", "hide"}):

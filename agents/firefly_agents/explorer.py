@@ -107,6 +107,8 @@ async def explore(
                 await explorer.probe(probing)
         return explorer.report()
     finally:
+        if named is not None:
+            await named.close()
         workshop.clean_up()
 
 
@@ -260,7 +262,7 @@ class Explorer:
                 budget=self.budget,
                 allowed=self.workshop.allowed,
             )
-            if outcome.boundary is None or outcome.boundary == "budget":
+            if outcome.boundary in (None, "budget", "model"):  # the model's client has retried already
                 break
             if outcome.boundary == "server" and episode.kind == "tour":
                 self.left_out[servers[0]] = outcome.error

@@ -55,7 +55,8 @@ def command(
     """
     import asyncio
 
-    from firefly_agents.explorer import explore
+    from firefly_agents.explorer import OFFLINE, explore
+    from firefly_agents.models import make_named_model
     from firefly_agents.progress import bar
     from firefly_agents.sandboxes import Seeds
     from firefly_mcp.errors import ConfigError
@@ -66,6 +67,8 @@ def command(
     specs = load_servers(config or bundled_path(), servers)
     if not specs:
         raise ConfigError(f"{config}: no servers in it")
+    if model != OFFLINE:
+        make_named_model(model)  # says what is missing before a recording is made
     seeds = Seeds(seed_folder() if config is None else config.resolve().parent)
     with Recording(store, create=True) as recording, bar() as progress:
         report = asyncio.run(

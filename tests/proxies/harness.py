@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from firefly_mcp.servers.config import ServerSpec
 
@@ -101,3 +103,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+async def gone(pids: Iterable[int], *, within: float = 5.0) -> None:
+    """Wait until none of the processes runs: a signal that cannot be ignored still takes the kernel a moment."""
+    waiting = list(pids)
+    with anyio.fail_after(within):
+        while any(alive(pid) for pid in waiting):
+            await anyio.sleep(0.01)

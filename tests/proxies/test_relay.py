@@ -21,7 +21,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import RequestId, notification, request
 from firefly_proxies.record import RecordFactory
-from tests.proxies.harness import Specs, alive, children_of
+from tests.proxies.harness import Specs, alive, children_of, gone
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
 
@@ -197,7 +197,7 @@ async def test_no_process_is_left_of_a_server_that_ignores_signals(recording: Re
         children = children_of(pid)
         assert children
         assert all(alive(process) for process in [pid, *children])
-    assert not any(alive(process) for process in [pid, *children])
+    await gone([pid, *children])
 
 
 def fill_up(recording: Recording) -> None:

@@ -42,7 +42,7 @@ async def test_trajectories_share_a_connection_and_keep_their_own_replay_session
 
         found = await asyncio.gather(one("ada@example.org"), one("bo@example.org"), one("cleo@example.org"))
         await connections.close()
-    assert found == ["cus-7719", "cus-2086", "cus-5512"]
+    assert list(found) == ["cus-7719", "cus-2086", "cus-5512"]
     # One connection of its own, and a session for each trajectory, whatever number of calls it made.
     assert len(factory.begun) == 4
 

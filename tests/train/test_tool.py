@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("verl", reason="verl is not installed")
 
-from firefly_mcp.jsonio import dumps  # noqa: E402
-from firefly_mcp.store.recording import Recording  # noqa: E402
-from firefly_mcp.tasks.model import Task  # noqa: E402
-from firefly_proxies.replay import ReplayFactory  # noqa: E402
-from firefly_proxies.serve import running_http  # noqa: E402
-from firefly_train.connection import Connections  # noqa: E402
-from firefly_train.demonstrations import demonstrate, tool_entries  # noqa: E402
-from firefly_train.tool import AnswerTool, ReplayTool  # noqa: E402
-from firefly_train.trajectory import Trajectory  # noqa: E402
+from firefly_mcp.jsonio import dumps
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.model import Task
+from firefly_proxies.replay import ReplayFactory
+from firefly_proxies.serve import running_http
+from firefly_train.connection import Connections
+from firefly_train.demonstrations import demonstrate, tool_entries
+from firefly_train.tool import AnswerTool, ReplayTool
+from firefly_train.trajectory import Trajectory
 
 
 @pytest.fixture

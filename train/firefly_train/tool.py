@@ -45,7 +45,7 @@ class _Entry(BaseTool):  # type: ignore[misc]
 class ReplayTool(_Entry):
     """A tool of the recording."""
 
-    async def execute(self, instance_id: str, parameters: JsonObject, **kwargs: Any) -> Executed:
+    async def execute(self, instance_id: str, parameters: Any, **kwargs: Any) -> Executed:
         """Call the tool in the trajectory's replay session."""
         trajectory: Trajectory = kwargs["agent_data"].trajectory
         connection: ReplayConnection = kwargs["agent_data"].connection
@@ -74,7 +74,7 @@ class ReplayTool(_Entry):
 class AnswerTool(_Entry):
     """The answer channel."""
 
-    async def execute(self, instance_id: str, parameters: JsonObject, **kwargs: Any) -> Executed:
+    async def execute(self, instance_id: str, parameters: Any, **kwargs: Any) -> Executed:
         """Take the answer; the agent loop then ends the trajectory."""
         kwargs["agent_data"].trajectory.submit(parameters.get("answer") if isinstance(parameters, dict) else None)
         return ToolResponse(text="The answer was taken."), 0.0, {}
