@@ -1,4 +1,4 @@
-"""Places inside JSON: a pointer (RFC 6901, with ``*`` for every member) or a JSONPath (RFC 9535), and replacing what is there."""
+"""Places inside JSON: a pointer (RFC 6901, with ``*`` for every member) or a JSONPath (RFC 9535); replacing what is there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def parse_place(text: str) -> Callable[[JSON], list[Steps]]:
         except jsonpath.JSONPathError as error:
             why = str(error).strip().splitlines()[0]
             raise PlaceError(f"{text!r} is not a JSONPath: {why}") from error
-        return lambda value: [tuple(match.parts) for match in path.finditer(value)]
+        # The library takes a text for a document that it has to decode.
+        return lambda value: [tuple(m.parts) for m in path.finditer(value)] if isinstance(value, dict | list) else []
     raise PlaceError(f"{text!r} is neither a JSON pointer (it begins with '/') nor a JSONPath (it begins with '$')")
 
 
@@ -60,11 +61,13 @@ def replaced(value: JSON, steps: Steps, change: Callable[[JSON], JSON]) -> JSON:
     """The document with the value at ``steps`` changed; the same object where the change gives the same object back."""
     if not steps:
         return change(value)
+    if not isinstance(value, dict | list):
+        return value  # something around it was replaced already
     step, rest = steps[0], steps[1:]
-    before = value[step]
+    copy: Any = value.copy()
+    before = copy[step]
     after = replaced(before, rest, change)
     if after is before:
         return value
-    copy = dict(value) if isinstance(value, dict) else list(value)
     copy[step] = after
     return copy

@@ -109,7 +109,8 @@ class Redactor:
 
     def _redact(self, value: JSON, *, request: bool, found: list[str], ours: bool = True) -> JSON:
         keyed = ours and bool(self._keys)
-        if keyed or any(hint in dumps(value).lower() for hint in NAME_HINTS):
+        lowered = dumps(value).lower()
+        if keyed or any(hint in lowered for hint in NAME_HINTS):
             value = self._by_name(value, request, keyed, None, found)
         sources = self._given if request else [*self._given, self._memory]
         if found:

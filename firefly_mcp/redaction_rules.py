@@ -15,8 +15,9 @@ from typing import Any
 
 from firefly_mcp.credentials import RULES, name_words
 from firefly_mcp.errors import ConfigError
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.places import PlaceError, parse_place
+from firefly_mcp.secret_values import SHORTEST_INSIDE, SecretValues
 
 FILE_NAME = "redaction.toml"
 OWN_RULES = ("config", "echo", "name", "key", "path", "environment")
@@ -111,10 +112,30 @@ def load_rules(path: Path) -> RedactionRules:
     return parse_rules(document, str(path))
 
 
-def find_rules(config: Path | None, folder: Path) -> Path | None:
-    """The ``redaction.toml`` beside the servers file, else the one in the working folder, if there is one."""
-    folders = [config.parent, folder] if config is not None else [folder]
-    return next((path for at in folders if (path := at / FILE_NAME).is_file()), None)
+def rules_for(given: Path | None, config: Path | None, secrets: Iterable[str], variables: Mapping[str, str]) -> RedactionRules:
+    """The rules to record with: of the file given, else of the one beside the servers file or in the working folder.
+
+    Args:
+        given: the file that was asked for.
+        config: the servers file.
+        secrets: values that must not be stored, and so not be in the rules.
+        variables: where the values of ``environment`` must be: one that is not set would not be redacted.
+
+    Raises:
+        ConfigError: see :func:`load_rules`; or a variable is not set; or the rules hold a secret.
+    """
+    folders = [Path()] if config is None else [config.parent, Path()]
+    path = given or next((found for folder in folders if (found := folder / FILE_NAME).is_file()), None)
+    if path is None:
+        return NO_RULES
+    rules = load_rules(path)
+    missing = rules.missing(variables)
+    if missing:
+        raise ConfigError(f"{path}: environment: the variable {missing[0]} is not set, so its value could not be redacted")
+    hidden = [value for value in (*secrets, *rules.values(variables)) if len(value) >= SHORTEST_INSIDE]
+    if SecretValues("config", hidden).may_be_in(dumps(rules.to_json())):
+        raise ConfigError(f"{path}: holds a secret value of the servers or the environment, and rules are stored: take it out")
+    return rules
 
 
 def parse_rules(document: JsonObject, source: str) -> RedactionRules:

@@ -49,8 +49,10 @@ def candidates(recording: Recording) -> list[Task]:
             continue
         calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
         pool.add_session(calls)
-        drafts = (draft(candidate, setting) for candidate in compose(calls, replay.index.relation, variety))
-        found.update((task.id, task) for task in drafts if task is not None)
+        for candidate in compose(calls, replay.index.relation, variety):
+            task = draft(candidate, setting)
+            if task is not None:
+                found[task.id] = task
     across = (draft(candidate, setting) for candidate in pool.candidates())
     found.update((task.id, task) for task in across if task is not None)
     return list(found.values())

@@ -18,6 +18,12 @@ from firefly_mcp.errors import UsageError
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="Servers, as the desktop clients write them (mcpServers)."
 )
 @click.option("--server", "servers", multiple=True, metavar="NAME", help="Only this server of the file; may be repeated.")
+@click.option(
+    "--redaction",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Redaction rules of your own; without it redaction.toml beside --config or in the working folder, if there is one.",
+)
 @click.option("--http", "http", metavar="[HOST:]PORT", help="Serve streamable HTTP at /mcp instead of stdio.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
 @click.option("--token", envvar="FIREFLY_TOKEN", metavar="TOKEN", help="Demand this bearer token (or FIREFLY_TOKEN).")
@@ -33,6 +39,7 @@ def command(
     store: Path,
     config: Path | None,
     servers: tuple[str, ...],
+    redaction: Path | None,
     http: str | None,
     allowed_hosts: tuple[str, ...],
     token: str | None,
@@ -45,6 +52,7 @@ def command(
     session with every server. With several servers, tools are named SERVER_TOOL.
     """
     from firefly_mcp.redact import Redactor
+    from firefly_mcp.redaction_rules import rules_for
     from firefly_mcp.servers.config import load_servers, spec_from_command
     from firefly_mcp.store.recording import Recording
     from firefly_proxies.child import check_command
@@ -67,7 +75,8 @@ def command(
         check_command(full[0])
     address = None if http is None else parse_address(http)
     listener = None if address is None else listen(*address)
-    redactor = Redactor(secret for spec in full for secret in spec.secrets())
+    secrets = [secret for spec in full for secret in spec.secrets()]
+    redactor = Redactor(secrets, rules=rules_for(redaction, config, secrets, os.environ))
     with Recording(store, create=True) as recording:
         factory = RecordFactory(recording, specs, redactor=redactor, on_store_error=on_store_error)
         if address is None:

@@ -29,6 +29,12 @@ from firefly_mcp.types import MatchKind
 @click.option(
     "--on-miss", type=click.Choice(["error"]), default="error", show_default=True, help="What a miss is answered with."
 )
+@click.option(
+    "--redaction",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Redact requests by these rules too; those that the recording was made with always apply.",
+)
 @click.option("--no-provenance", is_flag=True, help="Leave firefly/* keys out of _meta; the log keeps them.")
 def command(
     store: Path,
@@ -40,17 +46,20 @@ def command(
     state: str,
     start: str | None,
     on_miss: str,
+    redaction: Path | None,
     no_provenance: bool,
 ) -> None:
     """Serve a recording as an MCP server: exact and normalized matches in the right state, or a declared miss."""
+    from firefly_mcp.redaction_rules import NO_RULES, load_rules
     from firefly_mcp.replay import ReplayPolicy
     from firefly_mcp.store.recording import Recording
     from firefly_proxies.replay import ReplayFactory
     from firefly_proxies.serve import parse_address, run, serve_http, serve_stdio
 
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient", start=start, provenance=not no_provenance)
+    rules = NO_RULES if redaction is None else load_rules(redaction)
     with Recording(store) as recording:
-        factory = ReplayFactory(recording, policy, servers=servers)
+        factory = ReplayFactory(recording, policy, servers=servers, redaction=rules)
         if http is None:
             run(serve_stdio(factory))
             return

@@ -23,7 +23,7 @@ from firefly_mcp.errors import CheckError, ConfigError
     "--model", default="offline", show_default=True, metavar="NAME", help="Who explores: the built-in planner, or a model."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same servers: same exploration.")
-@click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="Explored sub-DAGs.")
+@click.option("--episodes", type=click.IntRange(min=1), default=110, show_default=True, help="Explored sub-DAGs.")
 @click.option("--concurrency", type=click.IntRange(min=1), default=3, show_default=True, help="Episodes at once.")
 @click.option("--offline", is_flag=True, help="Cut the servers' network (Linux); their packages must be cached already.")
 @json_option

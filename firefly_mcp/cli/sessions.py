@@ -47,6 +47,7 @@ def command(store: Path, session: str | None, kind: str | None, as_json: bool) -
                 "servers": connections[one.id],
                 "labels": one.labels,
                 "config": one.config,
+                "redacted": one.labels.get("redacted") or {},
                 "started_at": one.started_at,
                 "ended_at": one.ended_at,
                 "calls": one.calls,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.misses import Miss, explain_miss
 from firefly_mcp.replay.policy import ReplayPolicy
@@ -79,21 +79,22 @@ class ReplaySession:
         self.replay = replay
         self._threads: dict[str, _Thread] = {}
 
-    def answer(self, server: str, method: str, params: JsonObject) -> Answer:
-        """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording."""
+    def answer(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> Answer:
+        """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
+
+        ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
+        looked up in their order; a miss is explained with ``params`` alone.
+        """
         index, policy = self.replay.index, self.replay.policy
         tool = str(params.get("name", "")) if method == "tools/call" else None
         key = ToolKey(server, tool if tool is not None else method)
         args_hash = call_hash(method, params)
         thread = self._thread(server)
         state = thread.history.state_key(key)
-        rungs = [(MatchKind.EXACT, index.exact.get((key, args_hash), []))]
+        forms = forms or (params,)
+        rungs = [(MatchKind.EXACT, index.exact.get((key, call_hash(method, form)), [])) for form in forms]
         if tool is not None and policy.allows(MatchKind.NORMALIZED):
-            arguments = params.get("arguments") or {}
-            found = (
-                index.normalized.get((key, index.normalized_hash(key, arguments)), []) if isinstance(arguments, dict) else []
-            )
-            rungs.append((MatchKind.NORMALIZED, found))
+            rungs += [(MatchKind.NORMALIZED, self._normalized(key, form.get("arguments") or {})) for form in forms]
         for kind, candidates in rungs:
             same = [candidate for candidate in candidates if candidate.state_key == state]
             if same:
@@ -107,6 +108,10 @@ class ReplaySession:
         )
         thread.history.append(key, args_hash, None, rejected=miss.cause == "invalid_arguments", label=f"{key} (missed)")
         return Answer(MatchKind.MISS, miss=miss)
+
+    def _normalized(self, key: ToolKey, arguments: JSON) -> list[Candidate]:
+        index = self.replay.index
+        return index.normalized.get((key, index.normalized_hash(key, arguments)), []) if isinstance(arguments, dict) else []
 
     def state_key(self, server: str, tool: str) -> str:
         """The state in which a call of the tool would be answered now; empty when nothing may affect it."""

@@ -14,7 +14,8 @@ def figures(recording: Recording) -> JsonObject:
 
     Returns:
         ``{servers, tools, sessions, calls, interrupted, bytes, by_match}`` and more: ``errors`` and ``by_method`` over all
-        calls, ``by_kind`` (calls by the kind of their session), ``results`` (distinct stored results), ``tasks`` by status.
+        calls, ``by_kind`` (calls by the kind of their session), ``results`` (distinct stored results), ``tasks`` by status,
+        ``redacted`` (how often each rule of redaction replaced something).
         ``by_match`` counts replayed calls only; ``bytes`` is the size of the file with its write-ahead log.
     """
 
@@ -39,6 +40,9 @@ def figures(recording: Recording) -> JsonObject:
         ),
         "by_method": by("SELECT method, count(*) FROM call GROUP BY 1 ORDER BY 2 DESC, 1"),
         "tasks": by("SELECT status, count(*) FROM task GROUP BY 1 ORDER BY 2 DESC, 1"),
+        "redacted": by(
+            "SELECT r.key, sum(r.value) FROM session s, json_each(s.labels, '$.redacted') r GROUP BY 1 ORDER BY 2 DESC, 1"
+        ),
     }
 
 

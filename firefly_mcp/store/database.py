@@ -18,16 +18,19 @@ _CHECK_UP_TO = 32 * 1024 * 1024
 """Files up to this size are checked in full when opened; a larger one shows damage when the page is read."""
 
 
-def open_database(path: Path, *, create: bool, durability: str = "normal") -> apsw.Connection:
+def open_database(
+    path: Path, *, create: bool, durability: str = "normal", exclusive: bool = False
+) -> apsw.Connection:
     """Open (and with ``create`` make) the recording at ``path``, in WAL mode, migrated to the newest format.
 
     Args:
         path: the file.
         create: make the file when it is missing.
         durability: ``normal`` survives a killed process, ``full`` also a power loss.
+        exclusive: be the only one that has it open, until it is closed.
 
     Raises:
-        StoreError: missing, foreign, damaged or unwritable.
+        StoreError: missing, foreign, damaged or unwritable; or, for ``exclusive``, open elsewhere.
     """
     exists = path.exists() and path.stat().st_size > 0
     if not exists and not create:
@@ -40,6 +43,8 @@ def open_database(path: Path, *, create: bool, durability: str = "normal") -> ap
         db = apsw.Connection(str(path))
         try:
             db.set_busy_timeout(10_000)
+            if exclusive:
+                _lock(db, path)
             db.pragma("journal_mode", "wal")
             db.pragma("synchronous", "full" if durability == "full" else "normal")
             db.pragma("foreign_keys", "on")
@@ -48,6 +53,19 @@ def open_database(path: Path, *, create: bool, durability: str = "normal") -> ap
             db.close()
             raise
     return db
+
+
+def _lock(db: apsw.Connection, path: Path) -> None:
+    """Take SQLite's exclusive lock for as long as the connection lives. In WAL mode even an idle connection stands in its way."""
+    db.set_busy_timeout(1_000)
+    try:
+        db.pragma("locking_mode", "exclusive")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute("ROLLBACK")
+    except apsw.BusyError as error:
+        raise StoreError(
+            f"{path}: another process has it open; stop what records, replays or looks into it, and try again"
+        ) from error
 
 
 @contextmanager

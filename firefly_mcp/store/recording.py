@@ -17,7 +17,7 @@ import apsw
 
 from firefly_mcp.canonical import call_hash, hash_json
 from firefly_mcp.errors import StoreError
-from firefly_mcp.jsonio import JsonObject, loads, text
+from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
 from firefly_mcp.store.database import open_database, store_errors
 from firefly_mcp.types import CallStatus, Tool, is_error_result
@@ -26,19 +26,22 @@ from firefly_mcp.types import CallStatus, Tool, is_error_result
 class Recording:
     """One SQLite file that holds everything Firefly knows. Not for use from several threads at once."""
 
-    def __init__(self, path: str | Path, *, create: bool = False, durability: str = "normal") -> None:
+    def __init__(
+        self, path: str | Path, *, create: bool = False, durability: str = "normal", exclusive: bool = False
+    ) -> None:
         """Open the recording.
 
         Args:
             path: the file.
             create: make it when missing.
             durability: ``normal`` or ``full``.
+            exclusive: no other process may have it open until it is closed.
 
         Raises:
-            StoreError: missing, foreign, damaged or unwritable.
+            StoreError: missing, foreign, damaged or unwritable; or open elsewhere where that is not allowed.
         """
         self.path = Path(path)
-        self.db = open_database(self.path, create=create, durability=durability)
+        self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
         self._servers: dict[str, int] = {}
 
     def __enter__(self) -> Recording:
@@ -188,6 +191,13 @@ class SessionWriter:
                 (text(client_info), protocol_version, self.id),
             )
 
+    def label(self, name: str, value: JSON) -> None:
+        """Set one label of the session; the others stay."""
+        with store_errors(self.recording.path):
+            self.recording.db.execute(
+                "UPDATE session SET labels = json_set(labels, ?, json(?)) WHERE id = ?", (f'$."{name}"', text(value), self.id)
+            )
+
     def connect(self, server: str, initialize: JsonObject, *, protocol_version: str = "", origin: str = "unknown") -> None:
         """Note that this session is connected to ``server``, and the result of ``initialize`` (or ``server/discover``)."""
         server_id = self.recording.add_server(server)
@@ -232,7 +242,8 @@ class SessionWriter:
             call_id = self.recording.db.last_insert_rowid()
             if self._open:
                 self._mark_overlap(call_id)
-        self._open[call_id] = now
+        if method not in _STANDING:
+            self._open[call_id] = now
         return call_id
 
     def _mark_overlap(self, call_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class Setting:
     tools: Mapping[ToolKey, Tool]
     names: ExposedNames
     variety: Variety
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """Answers that earlier drafts ask for, as label and value; a draft prefers what nobody asked yet."""
 
 
 def draft(candidate: Candidate, setting: Setting) -> Task | None:
@@ -42,12 +44,9 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
     offered = _offered(plan, setting, identity)
-    fields = [
-        field
-        for field in answer_fields(candidate, setting.variety, ANSWER_AT_LEAST)
-        if not _described(field.value, offered, setting)
-    ]
-    fields = _chosen(fields, identity)
+    worth = answer_fields(candidate, setting.variety, ANSWER_AT_LEAST)
+    secret = [item for item in worth if not _described(item.value, offered, setting)]
+    fields = _chosen(secret, identity, setting.asked)
     if not fields:
         return None
     answer: JsonObject = {}
@@ -105,29 +104,36 @@ def _described(value: Any, offered: Sequence[ToolKey], setting: Setting) -> bool
     return any(tells(setting.tools[key].description, value) for key in offered)
 
 
-def _chosen(fields: Sequence[AnswerField], seed: str) -> list[AnswerField]:
-    """One to three fields: the most telling, at most one of each name, and plain paths before chosen items."""
-    ranked = sorted(
-        fields, key=lambda field: ("take" in field.select, -round(field.worth, 1), len(field.steps), str(field.steps))
-    )
+def _chosen(fields: Sequence[AnswerField], seed: str, asked: set[tuple[str, str]]) -> list[AnswerField]:
+    """One to three fields: not asked before, the most telling, at most one of each name, plain paths before chosen items."""
+
+    def rank(item: AnswerField) -> tuple[bool, bool, float, int, str]:
+        plain = "take" in item.select
+        return _pair(item) in asked, plain, -round(item.worth, 1), len(item.steps), str(item.steps)
+
     wanted = 1 + int(hashlib.blake2b(seed.encode(), digest_size=2).hexdigest(), 16) % MAX_FIELDS
     chosen: list[AnswerField] = []
-    for field in ranked:
-        label = select_label(field.select)
+    for item in sorted(fields, key=rank):
+        label = select_label(item.select)
         # Items are chosen one at a time: two conditions in one request read badly.
-        if any(select_label(other.select) == label or ("take" in field.select and "take" in other.select) for other in chosen):
+        if any(select_label(other.select) == label or ("take" in item.select and "take" in other.select) for other in chosen):
             continue
-        chosen.append(field)
+        chosen.append(item)
         if len(chosen) == wanted:
             break
+    asked.update(_pair(item) for item in chosen)
     return sorted(chosen, key=fields.index)
+
+
+def _pair(item: AnswerField) -> tuple[str, str]:
+    return select_label(item.select), str(item.value)
 
 
 def _named(fields: Sequence[AnswerField]) -> dict[str, tuple[str, Any, JsonObject]]:
     named = {}
-    for field in fields:
-        label = select_label(field.select)
-        named[re.sub(r"\W+", "_", label.lower())] = (label, field.value, field.select)
+    for item in fields:
+        label = select_label(item.select)
+        named[re.sub(r"\W+", "_", label.lower())] = (label, item.value, item.select)
     return named
 
 

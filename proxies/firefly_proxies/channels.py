@@ -49,10 +49,11 @@ class Channel:
         if request_id in self.exchanges:
             self._aliases += 1
             request_id = f"{request_id}~{self._aliases}"
+            exchange.alias = request_id
             message = {**message, "id": request_id}
             meta = meta_of(message)
             if "progressToken" in meta:
-                exchange.original_token, exchange.alias_token = meta["progressToken"], request_id
+                exchange.original_token = meta["progressToken"]
                 message["params"] = {**message["params"], "_meta": {**meta, "progressToken": request_id}}
         self.exchanges[request_id] = exchange
         return message

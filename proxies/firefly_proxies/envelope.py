@@ -50,10 +50,10 @@ def status_of(answer: JsonObject) -> int:
 
 
 def duplicated_header(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The name of a routing header that was sent twice, or None: readers of the first and the last would disagree."""
+    """The name of a header of this era that was sent twice, or None: readers of the first and the last would disagree."""
     seen: set[bytes] = set()
     for name, _ in headers:
-        if name in _ROUTING:
+        if name in _ROUTING or name.startswith(b"mcp-param-"):
             if name in seen:
                 return name.decode()
             seen.add(name)

@@ -13,18 +13,21 @@ import copy
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from firefly_mcp import __version__
 from firefly_mcp.jsonio import JsonObject
-from firefly_proxies.conversation import Conversation, Emit
+from firefly_proxies.conversation import PARAM_HEADERS, Conversation, Emit
 from firefly_proxies.messages import (
+    ENVELOPE,
     INTERNAL_ERROR,
     LATEST_HANDSHAKE,
     META_CAPABILITIES,
     META_CLIENT,
-    META_VERSION,
+    META_LOG_LEVEL,
+    META_SERVER,
+    META_SUBSCRIPTION,
     METHOD_NOT_FOUND,
+    REMOVED,
     RequestId,
     error,
     is_request,
@@ -35,15 +38,12 @@ from firefly_proxies.messages import (
     request,
     response,
 )
+from firefly_proxies.param_headers import ParamHeaders
 
-META_LOG_LEVEL = "io.modelcontextprotocol/logLevel"
-META_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
-META_SERVER = "io.modelcontextprotocol/serverInfo"
-_ENVELOPE = (META_VERSION, META_CLIENT, META_CAPABILITIES, META_LOG_LEVEL)
+_ENVELOPE = (*ENVELOPE, META_LOG_LEVEL)
 _CACHEABLE = frozenset(
     {"server/discover", "tools/list", "resources/list", "resources/templates/list", "prompts/list", "resources/read"}
 )
-_GONE = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 _FILTERS = {
     "notifications/tools/list_changed": "toolsListChanged",
     "notifications/prompts/list_changed": "promptsListChanged",
@@ -98,9 +98,10 @@ class _Run:
 class StatelessSession:
     """One handshake conversation behind any number of stateless clients that mean the same session."""
 
-    def __init__(self, versions: Sequence[str]) -> None:
-        """``versions`` are the protocol versions that ``server/discover`` tells."""
+    def __init__(self, versions: Sequence[str], headers: ParamHeaders) -> None:
+        """``versions`` are the protocol versions that ``server/discover`` tells; ``headers`` may be shared by sessions."""
         self._versions = versions
+        self._headers = headers
         self._inner: Conversation
         self._greeting: asyncio.Task[JsonObject] | None = None
         self._ids = itertools.count(1)
@@ -109,20 +110,22 @@ class StatelessSession:
         self._listeners: dict[RequestId, tuple[Emit, JsonObject, RequestId]] = {}
 
     @classmethod
-    async def begin(cls, opener: Callable[[Emit], Awaitable[Conversation]], versions: Sequence[str]) -> StatelessSession:
+    async def begin(
+        cls, opener: Callable[[Emit], Awaitable[Conversation]], versions: Sequence[str], headers: ParamHeaders
+    ) -> StatelessSession:
         """Begin over the conversation that ``opener`` opens.
 
         Raises:
             FireflyError: from ``opener``.
         """
-        session = cls(versions)
+        session = cls(versions, headers)
         session._inner = await opener(session._from_server)
         return session
 
     async def request(self, message: JsonObject, emit: Emit) -> JsonObject:
         """Answer one request of a stateless client; ``emit`` reaches that client."""
         method = message["method"]
-        if method in _GONE:
+        if method in REMOVED:
             return error(message["id"], METHOD_NOT_FOUND, f"Method not found: {method} is not part of this protocol version")
         greeting = await self._greet(message)
         if "error" in greeting:
@@ -133,6 +136,9 @@ class StatelessSession:
             return response(message["id"], discovery(greeting["result"], self._versions))
         if method == "subscriptions/listen":
             return await self._listen(message, emit)
+        refused = await self._headers.refusal(message, PARAM_HEADERS.get({}), self._tools)
+        if refused is not None:
+            return refused
         state = params_of(message).get("requestState")
         run = self._waiting.pop(state, None) if isinstance(state, str) else None
         if run is None:
@@ -170,6 +176,9 @@ class StatelessSession:
         if "result" in answer:
             await self._inner.notify(notification("notifications/initialized"))
         return answer
+
+    async def _tools(self, params: JsonObject) -> JsonObject:
+        return await self._inner.request(request(own_id(next(self._ids)), "tools/list", params or None))
 
     def _start(self, message: JsonObject, emit: Emit) -> _Run:
         run = _Run(message, emit)
@@ -272,25 +281,3 @@ class StatelessSession:
                 params = {**params_of(message), "_meta": {**meta_of(message), META_SUBSCRIPTION: request_id}}
                 with contextlib.suppress(Exception):
                     await emit({**message, "params": params}, request_id)
-
-
-class StatelessClient:
-    """A conversation for one stateless client, or one request, over a session that may be shared."""
-
-    def __init__(self, session: StatelessSession, emit: Emit, on_close: Callable[[], Awaitable[Any]] | None = None) -> None:
-        """Join a session; ``on_close`` is awaited when the client leaves."""
-        self._session = session
-        self._emit = emit
-        self._on_close = on_close
-
-    async def request(self, message: JsonObject) -> JsonObject:
-        """Answer a request."""
-        return await self._session.request(message, self._emit)
-
-    async def notify(self, message: JsonObject) -> None:
-        """This era has no notifications from clients."""
-
-    async def close(self) -> None:
-        """Leave."""
-        if self._on_close is not None:
-            await self._on_close()

@@ -34,7 +34,9 @@ from firefly_proxies.messages import (
     is_request,
     is_response,
     session_named_in,
+    with_subscription,
 )
+from firefly_proxies.param_headers import PREFIX
 
 Scope = dict[str, Any]
 PATH = "/mcp"
@@ -212,7 +214,7 @@ class HttpFront:
             await send_json(send, 400, rejected, [])
             return
         opening = self._opening(scope, headers, message, stateless=True)
-        mirrored = {name: value for name, value in opening.headers.items() if name.startswith("mcp-param-")}
+        mirrored = {name: value for name, value in opening.headers.items() if name.startswith(PREFIX)}
         if mirrored:
             PARAM_HEADERS.set(mirrored)
         try:
@@ -270,6 +272,7 @@ async def _answer(channel: Channel, message: JsonObject, exchange: Exchange, *, 
         answer = error(message["id"], REQUEST_CANCELLED, "Request cancelled")
     if seen is not message:
         answer["id"] = message["id"]
+        return with_subscription(answer, message["id"])
     return answer
 
 

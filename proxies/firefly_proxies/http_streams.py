@@ -9,7 +9,7 @@ from typing import Any
 
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_proxies import sse
-from firefly_proxies.messages import RequestId, params_of
+from firefly_proxies.messages import RequestId, params_of, with_subscription
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -59,7 +59,7 @@ class Exchange:
         "_send",
         "_streaming",
         "_timer",
-        "alias_token",
+        "alias",
         "cancelled",
         "gone",
         "original_id",
@@ -92,16 +92,22 @@ class Exchange:
         self.owner: str | None = None
         self.original_id: RequestId | None = None
         self.original_token: Any = None
-        self.alias_token: Any = None
+        self.alias: RequestId | None = None
 
     async def push(self, message: JsonObject) -> bool:
         """Send a message ahead of the answer. Returns False when the client is gone or has its answer."""
         if self.gone:
             return False
-        if self.alias_token is not None and params_of(message).get("progressToken") == self.alias_token:
-            message = {**message, "params": {**message["params"], "progressToken": self.original_token}}
+        if self.alias is not None:
+            message = self._in_own_terms(message, self.alias)
         await self._write(sse.encode(message))
         return True
+
+    def _in_own_terms(self, message: JsonObject, alias: RequestId) -> JsonObject:
+        """A message that names the request's alias, with what its client knows the request by."""
+        if params_of(message).get("progressToken") == alias:
+            message = {**message, "params": {**message["params"], "progressToken": self.original_token}}
+        return message if self.original_id is None else with_subscription(message, self.original_id)
 
     async def finish(self, answer: JsonObject, status: int = 200, headers: HeaderList | None = None) -> None:
         """Send the answer, as JSON or as the last event of the stream."""

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject
+from firefly_mcp.redaction_rules import RedactionRules
 from firefly_mcp.store.recording import Recording, SessionWriter
 from firefly_proxies.upstream_stdio import say
 
 
 class Redacts(Protocol):
-    """What a redactor can do; :class:`firefly_mcp.redact.Redactor` is one."""
+    """What a redactor can do; :class:`firefly_mcp.redact.Redactor` is one. What it leaves alone is the same object."""
 
-    def params(self, params: JsonObject | None) -> JsonObject | None:
+    rules: RedactionRules
+    counts: Counter[str]
+
+    def params(self, params: JsonObject | None, *, server: str = "", tool: str | None = None) -> JsonObject | None:
         """The params of a request without credentials."""
 
-    def result(self, result: JSON) -> JSON:
+    def result(self, result: JSON, *, server: str = "", tool: str | None = None) -> JSON:
         """Any JSON without credentials."""
+
+    def definitions(self, tools: JSON) -> JSON:
+        """Tool definitions without credentials."""
+
+
+class _Begun(NamedTuple):
+    """A call in flight: when it began (monotonic seconds), and what was asked."""
+
+    at: float
+    server: str
+    tool: str | None
 
 
 class Ledger:
@@ -58,7 +74,9 @@ class Ledger:
         self._noted = False
         self._writer: SessionWriter | None = None
         self._client: tuple[JsonObject, str] = ({}, "")
-        self._started: dict[int, float] = {}
+        self._started: dict[int, _Begun] = {}
+        self._redacted: Counter[str] = Counter()
+        self._told = 0
 
     @property
     def session_id(self) -> int | None:
@@ -67,7 +85,7 @@ class Ledger:
 
     def introduce(self, client_info: JsonObject, protocol_version: str) -> None:
         """Note what the client says of itself."""
-        described = (self._redactor.result(client_info), protocol_version)
+        described = (self._clean(self._redactor.result, client_info), protocol_version)
         if described == self._client:
             return
         self._client = described
@@ -80,7 +98,7 @@ class Ledger:
         with self._trouble():
             self._begun().connect(
                 server,
-                self._redactor.result(answer),
+                self._clean(self._redactor.result, answer),
                 protocol_version=protocol_version,
                 origin=self._origins.get(server, "unknown"),
             )
@@ -89,13 +107,17 @@ class Ledger:
         """Keep the definitions of a server's tools."""
         kept = [tool for tool in definitions if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
         with self._trouble():
-            self.recording.snapshot_tools(server, self._redactor.result(kept), protocol_version=protocol_version)
+            cleaned = self._clean(self._redactor.definitions, kept)
+            self.recording.snapshot_tools(server, cleaned, protocol_version=protocol_version)
 
     def begin(self, server: str, method: str, params: JsonObject | None) -> int | None:
         """Commit a request. Returns its call id, or None when the recording failed and that is to be passed over."""
+        tool = str((params or {}).get("name", "")) if method == "tools/call" else None
         with self._trouble():
-            call = self._begun().begin_call(server, method, self._redactor.params(params))
-            self._started[call] = time.monotonic()
+            call = self._begun().begin_call(
+                server, method, self._clean(self._redactor.params, params, server=server, tool=tool)
+            )
+            self._started[call] = _Begun(time.monotonic(), server, tool)
             return call
         return None
 
@@ -103,12 +125,13 @@ class Ledger:
         """Commit an answer."""
         if call is None or self._writer is None:
             return
-        duration = (time.monotonic() - self._started.pop(call)) * 1000
+        began = self._started.pop(call)
+        duration = (time.monotonic() - began.at) * 1000
+        kind = "error" if "error" in answer else "result"
         with self._trouble():
-            if "error" in answer:
-                self._writer.end_call(call, error=self._redactor.result(answer["error"]), duration_ms=duration)
-            else:
-                self._writer.end_call(call, result=self._redactor.result(answer["result"]), duration_ms=duration)
+            cleaned = self._clean(self._redactor.result, answer[kind], server=began.server, tool=began.tool)
+            self._writer.end_call(call, **{kind: cleaned}, duration_ms=duration)
+        self._report()
 
     def cancel(self, call: int | None) -> None:
         """Mark a call as cancelled by its client."""
@@ -126,18 +149,35 @@ class Ledger:
 
     def event(self, call: int | None, direction: str, message: JsonObject) -> None:
         """Keep a message that belongs to a call, or to the session. A failure is told and passed over."""
-        started = None if call is None else self._started.get(call)
-        offset = 0.0 if started is None else (time.monotonic() - started) * 1000
+        began = None if call is None else self._started.get(call)
+        offset = 0.0 if began is None else (time.monotonic() - began.at) * 1000
         try:
-            self._begun().event(call, direction, self._redactor.result(message), offset_ms=offset)
+            self._begun().event(call, direction, self._clean(self._redactor.result, message), offset_ms=offset)
         except StoreError as trouble:
             self._tell(trouble)
 
     def close(self) -> None:
         """End the session."""
         if self._writer is not None:
+            self._report()
             with contextlib.suppress(StoreError):
                 self._writer.end()
+
+    def _clean(self, redact: Callable[..., Any], value: JSON, **place: str | None) -> Any:
+        """The value redacted; what was found is counted for this session, although sessions share the redactor."""
+        before = self._redactor.counts.copy()
+        cleaned = redact(value, **place)
+        if cleaned is not value:
+            self._redacted += self._redactor.counts - before
+        return cleaned
+
+    def _report(self) -> None:
+        """Keep how often each rule has redacted something, if that has changed. No call fails for it."""
+        total = self._redacted.total()
+        if self._writer is not None and total != self._told:
+            with contextlib.suppress(StoreError):
+                self._writer.label("redacted", dict(self._redacted))
+                self._told = total
 
     def _begun(self) -> SessionWriter:
         if self._writer is None:

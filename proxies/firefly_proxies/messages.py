@@ -32,8 +32,15 @@ LATEST_STATELESS = STATELESS_VERSIONS[-1]
 META_VERSION = "io.modelcontextprotocol/protocolVersion"
 META_CLIENT = "io.modelcontextprotocol/clientInfo"
 META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+META_LOG_LEVEL = "io.modelcontextprotocol/logLevel"
+META_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+META_SERVER = "io.modelcontextprotocol/serverInfo"
 META_SESSION = "firefly/session"
 """The ``_meta`` key by which a client names its session."""
+ENVELOPE = (META_VERSION, META_CLIENT, META_CAPABILITIES)
+"""The ``_meta`` keys by which a request of the stateless era says who asks."""
+REMOVED = frozenset({"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Methods that the stateless era has no more."""
 
 _OWN = "firefly-own-"
 LIST_KEYS = {
@@ -142,6 +149,18 @@ def session_named_in(message: JsonObject) -> str | None:
     """The session that a request names in its ``_meta``, or None."""
     name = meta_of(message).get(META_SESSION)
     return name if isinstance(name, str) and name else None
+
+
+def with_subscription(message: JsonObject, request_id: RequestId) -> JsonObject:
+    """A message or response of a subscription, with another id for the request that asked for it; others as they are."""
+    for part in ("params", "result"):
+        inside = message.get(part)
+        if not isinstance(inside, dict):
+            continue
+        meta = inside.get("_meta")
+        if isinstance(meta, dict) and META_SUBSCRIPTION in meta:
+            return {**message, part: {**inside, "_meta": {**meta, META_SUBSCRIPTION: request_id}}}
+    return message
 
 
 def version_of(message: JsonObject) -> str | None:

@@ -8,50 +8,50 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from firefly_mcp import __version__
-from firefly_mcp.errors import FireflyError, ServerError, UsageError
+from firefly_mcp.errors import ServerError, UsageError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import SessionKind
 from firefly_proxies.connect import Connector, Prepare
 from firefly_proxies.conversation import Conversation, Emit, Opening
-from firefly_proxies.eras import StatelessClient, StatelessSession
 from firefly_proxies.gateway import Gateway
 from firefly_proxies.ledger import Ledger, Redacts
-from firefly_proxies.link import Link, failure
+from firefly_proxies.link import Link
 from firefly_proxies.messages import (
-    HANDSHAKE_VERSIONS,
     LATEST_STATELESS,
     META_CAPABILITIES,
     META_CLIENT,
     META_VERSION,
-    STATELESS_VERSIONS,
     UNSUPPORTED_VERSION,
     RequestId,
-    error,
     own_id,
     request,
-    version_of,
 )
+from firefly_proxies.stateless import StatelessSessions
 from firefly_proxies.upstream import START_SECONDS, Connect, Listener, RefusedError, Upstream
 
 
 class Relay:
     """One client session with one server."""
 
-    def __init__(self, link: Link, ledger: Ledger) -> None:
-        """Serve over a link."""
+    def __init__(self, link: Link, ledger: Ledger, handshake_refused: Callable[[], None]) -> None:
+        """Serve over a link; ``handshake_refused`` is told when the server speaks the stateless era alone."""
         self._link = link
         self._ledger = ledger
+        self._handshake_refused = handshake_refused
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Pass a request on."""
-        return await self._link.request(message)
+        answer = await self._link.request(message)
+        if message["method"] == "initialize" and (answer.get("error") or {}).get("code") == UNSUPPORTED_VERSION:
+            self._handshake_refused()
+        return answer
 
     async def notify(self, message: JsonObject) -> None:
         """Pass a notification or response on."""
@@ -68,38 +68,6 @@ class Relay:
     def dead(self) -> bool:
         """Whether the server is gone, so that this session can do nothing more."""
         return self._link.dead
-
-
-class Unnamed:
-    """A stateless request that names no session, for servers of the handshake era: served by a session that all such share.
-
-    Discovery tells of the handshake versions alone, so that a client that can choose takes a session of its own.
-    """
-
-    def __init__(self, shared: Callable[[Opening], Awaitable[StatelessSession]], opening: Opening, emit: Emit) -> None:
-        """``shared`` gives the session."""
-        self._shared = shared
-        self._opening = opening
-        self._emit = emit
-
-    async def request(self, message: JsonObject) -> JsonObject:
-        """Answer a request."""
-        if message["method"] == "server/discover":
-            data = {"supported": list(HANDSHAKE_VERSIONS), "requested": version_of(message)}
-            return error(
-                message["id"], UNSUPPORTED_VERSION, "Unsupported protocol version: initialize, or name a session", data
-            )
-        try:
-            session = await self._shared(self._opening)
-        except FireflyError as trouble:
-            return failure(message["id"], trouble)
-        return await session.request(message, self._emit)
-
-    async def notify(self, message: JsonObject) -> None:
-        """This era has no notifications from clients."""
-
-    async def close(self) -> None:
-        """The session stays for the others."""
 
 
 class RecordFactory:
@@ -160,10 +128,14 @@ class RecordFactory:
             variables=variables, sandbox=sandbox, prepare=prepare, offline=offline, start_seconds=start_seconds
         )
         self._listed: set[str] = set()
-        self._shared: tuple[StatelessSession, Relay | Gateway] | None = None
-        self._sharing = asyncio.Lock()
+        self._asking = asyncio.Lock()
         self._native: bool | None = None
-        self._config = {"servers": {name: spec.redacted() for name, spec in self._specs.items()}}
+        # a supplied upstream may be shared already: in which era it is spoken to is not ours to find out
+        own_process = connect is None and self.single and next(iter(self._specs.values())).command is not None
+        self._stateless = StatelessSessions(self._session, may_be_native=own_process)
+        self._config: JsonObject = {"servers": {name: spec.redacted() for name, spec in self._specs.items()}}
+        if redactor.rules:
+            self._config["redaction"] = redactor.rules.to_json()
         for name, config in self._config["servers"].items():
             recording.add_server(name, config)
 
@@ -176,39 +148,12 @@ class RecordFactory:
         """Begin a session; its servers start with its first request."""
         if not opening.stateless or await self._speaks_stateless(opening):
             return self._session(opening, emit)
-        if opening.session_id is not None:
-            session = await self._translated(opening)
-            return StatelessClient(session, emit, session.close)
-        return Unnamed(self._shared_session, opening, emit)
+        return self._stateless.conversation(opening, emit)
 
     async def close(self) -> None:
         """Release what the sessions shared."""
-        if self._shared is not None:
-            await self._shared[0].close()
+        await self._stateless.close()
         await self._connector.close()
-
-    async def _shared_session(self, opening: Opening) -> StatelessSession:
-        """The one session of all stateless clients that name none: their calls share the servers' state, and so a recording."""
-        async with self._sharing:
-            if self._shared is not None and self._shared[1].dead:
-                await self._shared[0].close()
-                self._shared = None
-            if self._shared is None:
-                inner: list[Relay | Gateway] = []
-                self._shared = (await self._translated(opening, inner.append), inner[0])
-            return self._shared[0]
-
-    async def _translated(
-        self, opening: Opening, keep: Callable[[Relay | Gateway], None] = lambda inner: None
-    ) -> StatelessSession:
-        """A handshake session for stateless clients."""
-
-        async def opener(emit: Emit) -> Conversation:
-            inner = self._session(Opening(opening.transport, False, opening.query, opening.headers, opening.session_id), emit)
-            keep(inner)
-            return inner
-
-        return await StatelessSession.begin(opener, [*STATELESS_VERSIONS, *HANDSHAKE_VERSIONS])
 
     def _session(self, opening: Opening, emit: Emit) -> Relay | Gateway:
         ledger = Ledger(
@@ -225,7 +170,7 @@ class RecordFactory:
         if not self.single:
             return Gateway(self._specs, lambda name, hear: self._link(name, ledger, hear, {}), ledger, emit)
         (name,) = self._specs
-        return Relay(self._link(name, ledger, emit, _passed_on(opening)), ledger)
+        return Relay(self._link(name, ledger, emit, _passed_on(opening)), ledger, self._stateless.refuse_handshake)
 
     def _link(self, name: str, ledger: Ledger, hear: Listener, headers: Mapping[str, str]) -> Link:
         return Link(name, ledger, lambda listener: self._upstream(name, listener, headers), hear, self._listed)
@@ -240,7 +185,7 @@ class RecordFactory:
         (spec, *others) = self._specs.values()
         if others or spec.transport != "http":
             return False
-        async with self._sharing:
+        async with self._asking:
             if self._native is None:
                 try:
                     self._native = await self._probe(spec, opening)

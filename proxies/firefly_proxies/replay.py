@@ -12,8 +12,9 @@ from typing import Any
 from firefly_mcp import __version__
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.redact import Redactor
+from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
 from firefly_mcp.replay import Answer, Replay, ReplayIndex, ReplayPolicy
+from firefly_mcp.replay.forms import RequestForms
 from firefly_mcp.replay.start import start_of
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store import queries
@@ -36,7 +37,13 @@ class ReplayFactory:
     """Opens replayed conversations over one recording."""
 
     def __init__(
-        self, recording: Recording, policy: ReplayPolicy | None = None, *, servers: Sequence[str] = (), log: bool = True
+        self,
+        recording: Recording,
+        policy: ReplayPolicy | None = None,
+        *,
+        servers: Sequence[str] = (),
+        log: bool = True,
+        redaction: RedactionRules = NO_RULES,
     ) -> None:
         """Index the recording.
 
@@ -45,8 +52,10 @@ class ReplayFactory:
             policy: the rung, state and start; the default answers exact and normalized in the same state.
             servers: narrow to these; all when empty.
             log: keep replayed calls in the recording.
+            redaction: rules for requests, beside those that the recorded sessions keep.
 
         Raises:
+            ConfigError: stored redaction rules are malformed.
             StoreError: the recording holds nothing to replay.
             UsageError: a server, or the policy's start, is not in the recording.
         """
@@ -67,7 +76,7 @@ class ReplayFactory:
         for name in self.servers:
             start_of(index, name, self.policy.start)  # an unknown --start is refused now, not at the first call
         self.names = ExposedNames(index.tools, single=self.single)
-        self.redactor = Redactor()
+        self.forms = RequestForms(recording, redaction)
         self.log = ReplayLog(recording) if log else None
 
     async def open(self, opening: Opening, emit: Emit) -> Conversation:
@@ -133,7 +142,7 @@ class ReplayConversation:
 
     def _initialize(self, params: JsonObject) -> JsonObject:
         if self._log is not None:
-            self._log.describe(params.get("clientInfo") or {}, str(params.get("protocolVersion", "")))
+            self._log.describe(self._factory.forms.told(params.get("clientInfo") or {}), str(params.get("protocolVersion", "")))
         told = self._factory.introduction()
         wanted = params.get("protocolVersion")
         recorded = told.get("protocolVersion")
@@ -171,8 +180,8 @@ class ReplayConversation:
         exposed = str(params.get("name", ""))
         key = self._factory.names.key(exposed)
         server, tool = key if key is not None else (self._factory.servers[0], exposed)
-        asked = self._factory.redactor.params({**params, "name": tool}) or {}
-        answer = self._session.answer(server, "tools/call", asked)
+        asked, forms = self._factory.forms.of({**params, "name": tool}, server, tool)
+        answer = self._session.answer(server, "tools/call", asked, forms)
         self._note(server, "tools/call", asked, answer)
         if answer.call is None:
             assert answer.miss is not None
@@ -186,12 +195,13 @@ class ReplayConversation:
         """Any other request: the first server whose recording has it answers."""
         answer: Answer | None = None
         for server in self._factory.servers:
-            answer = self._session.answer(server, method, params)
+            asked, forms = self._factory.forms.of(params, server)
+            answer = self._session.answer(server, method, asked, forms)
             if answer.kind is not MatchKind.MISS:
-                self._note(server, method, params, answer)
+                self._note(server, method, asked, answer)
                 return self._recorded(request_id, answer)
         assert answer is not None
-        self._note(self._factory.servers[0], method, params, answer)
+        self._note(self._factory.servers[0], method, asked, answer)
         if not any(key.tool == method for key, _ in self._factory.replay.index.exact):
             return messages.error(request_id, messages.METHOD_NOT_FOUND, f"Method not found: {method} was never recorded")
         why = answer.miss.message if answer.miss else "not recorded"

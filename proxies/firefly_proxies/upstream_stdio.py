@@ -12,6 +12,7 @@ from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_proxies.child import Child
 from firefly_proxies.messages import (
+    META_SUBSCRIPTION,
     REQUEST_CANCELLED,
     RequestId,
     error,
@@ -20,6 +21,7 @@ from firefly_proxies.messages import (
     meta_of,
     notification,
     params_of,
+    with_subscription,
 )
 from firefly_proxies.upstream import MESSAGE_LIMIT, START_SECONDS, Listener
 
@@ -36,6 +38,7 @@ class _Pending(NamedTuple):
     client_id: RequestId
     token: Any
     future: asyncio.Future[JsonObject]
+    listens: bool
 
 
 class StdioUpstream:
@@ -76,7 +79,9 @@ class StdioUpstream:
             raise self._failure
         own_id = next(self._ids)
         future: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
-        self._pending[own_id] = _Pending(message["id"], meta_of(message).get("progressToken"), future)
+        self._pending[own_id] = _Pending(
+            message["id"], meta_of(message).get("progressToken"), future, message["method"] == "subscriptions/listen"
+        )
         try:
             await self._write({**message, "id": own_id})
             if self._spoken:
@@ -91,7 +96,7 @@ class StdioUpstream:
         finally:
             self._pending.pop(own_id, None)
         answer["id"] = message["id"]
-        return answer
+        return with_subscription(answer, message["id"])
 
     async def notify(self, message: JsonObject) -> None:
         """Pass on; see :class:`~firefly_proxies.upstream.Upstream`."""
@@ -180,16 +185,24 @@ class StdioUpstream:
             if pending is not None and not pending.future.done():
                 pending.future.set_result(message)
             return
-        await self._listener(message, self._related(message))
+        subscription = meta_of(message).get(META_SUBSCRIPTION)
+        if isinstance(subscription, int) and subscription in self._pending:
+            client_id = self._pending[subscription].client_id
+            await self._listener(with_subscription(message, client_id), client_id)
+        else:
+            await self._listener(message, self._related(message))
 
     def _related(self, message: JsonObject) -> RequestId | None:
-        """The client's request that a message belongs to: by its progress token, or because it is the only one in flight."""
+        """The client's request that a message belongs to: by its progress token, or because it is the only one in flight.
+
+        Subscriptions do not count: they are always in flight.
+        """
         token = params_of(message).get("progressToken")
         if token is not None:
             return next((pending.client_id for pending in self._pending.values() if pending.token == token), None)
         if str(message.get("method", "")).endswith("list_changed"):
             return None
-        ids = [pending.client_id for pending in self._pending.values() if not is_own_id(pending.client_id)]
+        ids = [pending.client_id for pending in self._pending.values() if not (pending.listens or is_own_id(pending.client_id))]
         return ids[0] if len(ids) == 1 else None
 
     def _stray(self, line: bytes) -> None:

@@ -109,5 +109,5 @@ async def gone(pids: Iterable[int], *, within: float = 5.0) -> None:
     """Wait until none of the processes runs: a signal that cannot be ignored still takes the kernel a moment."""
     waiting = list(pids)
     with anyio.fail_after(within):
-        while any(alive(pid) for pid in waiting):
+        while any(alive(pid) for pid in waiting):  # noqa: ASYNC110 - no event tells of a process that is not a child
             await anyio.sleep(0.01)

@@ -56,9 +56,9 @@ def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording:
     demonstrations = demonstrate(tasks, recording)
     short = demonstrate([tasks[0].model_copy(update={"tools": ["list_hours"]})], recording)
     prompt, response = checks.lengths(Words(), short[0])
-    fit, longest_prompt, longest_response = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
-    assert fit == short
-    assert (longest_prompt, longest_response) == (prompt, response)
+    fit = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
+    assert fit.demonstrations == short
+    assert (fit.left_out, fit.prompt_tokens, fit.response_tokens) == (4, prompt, response)
 
 
 def test_when_no_task_fits_the_shortest_is_told(tasks: list[Task], recording: Recording) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -59,29 +60,38 @@ def lengths(tokenizer: Any, demonstration: Demonstration) -> tuple[int, int]:
     return prompt, count(demonstration.messages, False) - prompt
 
 
-def fitting(
-    tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int
-) -> tuple[list[Demonstration], int, int]:
-    """The tasks that fit the token budget, and the most tokens of a prompt and of a response among them.
+@dataclass(frozen=True)
+class Fit:
+    """The tasks that fit a token budget, how many did not, and the most tokens of a prompt and a response among them."""
+
+    demonstrations: list[Demonstration]
+    left_out: int
+    prompt_tokens: int
+    response_tokens: int
+    most_response: int
+
+
+def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int) -> Fit:
+    """Keep the tasks whose prompt and followed plan are within the budget.
 
     Raises:
-        TaskError: none fits.
+        TaskError: none is.
     """
-    fit, prompts, responses = [], [0], [0]
-    shortest = None
-    for demonstration in demonstrations:
-        prompt, response = lengths(tokenizer, demonstration)
-        shortest = min(shortest or (prompt, response), (prompt, response), key=lambda pair: pair[0] + pair[1])
-        if prompt <= most_prompt and response <= most_response:
-            fit.append(demonstration)
-            prompts.append(prompt)
-            responses.append(response)
-    if not fit:
+    measured = [(lengths(tokenizer, shown), shown) for shown in demonstrations]
+    kept = [(tokens, shown) for tokens, shown in measured if tokens[0] <= most_prompt and tokens[1] <= most_response]
+    if not kept:
+        shortest = min((tokens for tokens, _ in measured), key=sum)
         raise TaskError(
             f"no task fits {most_prompt} prompt and {most_response} response tokens; the shortest needs {shortest}:"
             " raise data.max_prompt_length and data.max_response_length"
         )
-    return fit, max(prompts), max(responses)
+    return Fit(
+        demonstrations=[shown for _, shown in kept],
+        left_out=len(measured) - len(kept),
+        prompt_tokens=max(tokens[0] for tokens, _ in kept),
+        response_tokens=max(tokens[1] for tokens, _ in kept),
+        most_response=most_response,
+    )
 
 
 def check_result_length(demonstrations: Sequence[Demonstration], limit: int) -> None:

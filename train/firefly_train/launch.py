@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,9 +28,10 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import read_tasks
 from firefly_train import checks, preset
 from firefly_train.children import Children
-from firefly_train.dataset import TRAIN, require_training, split_rows
+from firefly_train.dataset import require_training, split_rows
 from firefly_train.demonstrations import Demonstration, demonstrate
 from firefly_train.figures import METRICS, ROLLOUTS, RUN, read_lines, summary
+from firefly_train.policy import TINY, Policy, build_tiny, given
 from firefly_train.proxy import check_proxy, start_proxy
 from firefly_train.run_folder import RunFolder, Shape, shape_of
 from firefly_train.trajectory import LOG_VARIABLE
@@ -77,96 +78,64 @@ def train(order: Order, note: Note) -> JsonObject:
     with Recording(order.store) as recording:
         demonstrations = demonstrate(tasks, recording)
     folder = RunFolder.create(order.out)
-    model = _model(order, chosen, demonstrations, folder, note)
-    tokenizer = _tokenizer(model.path)
-    checks.check_template(tokenizer, demonstrations[0])
-    most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
-    most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
-    fit, prompt, response = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
-    if len(fit) < len(demonstrations):
-        note(f"{len(demonstrations) - len(fit)} of {len(demonstrations)} tasks left out: longer than the token budget")
-    settings = {**chosen.verl, **told}
-    shape = shape_of(
-        fit,
-        settings,
-        model=model.path,
-        seed=order.seed,
-        prompt_tokens=prompt,
-        response_tokens=response,
-        most_response=most_response,
-    )
-    checks.check_result_length(fit, int(told.get(RESULT_LIMIT, shape.longest_result)))
-    config: JsonObject = {
-        "preset": chosen.name,
-        "tasks": str(order.tasks),
-        "store": str(order.store),
-        "seed": order.seed,
-        "versions": versions,
-        "left_out": len(demonstrations) - len(fit),
-        "warm_start": model.warm_start,
-        "shape": asdict(shape),
-    }
     with Children() as children, _terminable(), _short_folder() as ray_folder:
         url = order.proxy or start_proxy(order.store, children, folder.path / "proxy.log")
-        check_proxy(url, {name for shown in fit for name in shown.task.tools})
-        config["tasks_of_split"] = folder.write_inputs(fit, url)
+        check_proxy(url, {name for shown in demonstrations for name in shown.task.tools})
+        policy = _policy(order, chosen, demonstrations, folder, note)
+        fit = _fit(policy, chosen, told, demonstrations, note)
+        settings = {**chosen.verl, **told}
+        shape = shape_of(fit, settings, model=policy.path, seed=order.seed)
+        checks.check_result_length(fit.demonstrations, int(told.get(RESULT_LIMIT, shape.longest_result)))
         ours = {
             **chosen.verl,
             **folder.overrides(shape),
-            **_engine(chosen, order.seed),
+            **_engine(settings, order.seed),
             "+ray_kwargs.ray_init._temp_dir": ray_folder,
         }
-        config["overrides"] = preset.merged(ours, order.overrides)
+        config: JsonObject = {
+            "preset": chosen.name,
+            "tasks": str(order.tasks),
+            "store": str(order.store),
+            "seed": order.seed,
+            "versions": versions,
+            "left_out": fit.left_out,
+            "warm_start": policy.warm_start,
+            "shape": asdict(shape),
+            "tasks_of_split": folder.write_inputs(fit.demonstrations, url),
+            "overrides": preset.merged(ours, order.overrides),
+        }
         return _follow(folder, children, chosen, config, shape, note)
 
 
-@dataclass(frozen=True)
-class _Model:
-    path: str
-    warm_start: JsonObject | None = None
-
-
-def _model(
+def _policy(
     order: Order, chosen: preset.Preset, demonstrations: Sequence[Demonstration], folder: RunFolder, note: Note
-) -> _Model:
-    if order.model is not None or chosen.model != "tiny":
-        path = order.model or chosen.model
-        return _Model(str(Path(path).resolve()) if Path(path).exists() else path)
-    import torch
-
-    from firefly_train import tiny_model
-    from firefly_train.warm_start import WarmStart, warm_start
-
-    # Of held-out tasks nothing may be learned, not even their words.
-    training = [shown for shown in demonstrations if shown.task.split == TRAIN]
-    torch.set_num_threads(int(chosen.environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    size = tiny_model.TinySize(**chosen.tiny)
-    tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
-    fit, _, _ = checks.fitting(tokenizer, training, chosen.max_prompt_tokens, chosen.max_response_tokens)
-    built = tiny_model.build_model(tokenizer, size, order.seed)
-    note(f"building a model of {sum(p.numel() for p in built.parameters()):,} parameters from {len(fit)} training plans")
-    plan = WarmStart(**chosen.warm_start)
-    if order.warm_start_steps is not None:
-        plan = replace(plan, steps=order.warm_start_steps)
-    learned = warm_start(built, tokenizer, fit, plan, seed=order.seed, progress=note)
-    target = folder.path / "model"
-    tiny_model.save(built, tokenizer, target)
-    return _Model(str(target), learned)
+) -> Policy:
+    model = order.model or chosen.model
+    if model != TINY:
+        return given(model)
+    return build_tiny(chosen, demonstrations, folder.path / "model", seed=order.seed, steps=order.warm_start_steps, note=note)
 
 
-def _tokenizer(model: str) -> Any:
-    from transformers import AutoTokenizer
+def _fit(
+    policy: Policy, chosen: preset.Preset, told: Mapping[str, str], demonstrations: Sequence[Demonstration], note: Note
+) -> checks.Fit:
+    tokenizer = policy.tokenizer()
+    checks.check_template(tokenizer, demonstrations[0])
+    most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
+    most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
+    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
+    if fit.left_out:
+        note(
+            f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {most_prompt} prompt"
+            f" or {most_response} response tokens"
+        )
+    return fit
 
-    try:
-        return AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise TrainingFailedError(f"{model}: no tokenizer can be loaded ({str(error).splitlines()[0]})") from error
 
-
-def _engine(chosen: preset.Preset, seed: int) -> dict[str, Any]:
-    if chosen.verl.get("actor_rollout_ref.rollout.name") != "transformers":
+def _engine(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    if settings.get("actor_rollout_ref.rollout.name") != "transformers":
         return {}
-    device = str(chosen.verl.get("trainer.device", "cuda"))
+    device = str(settings.get("trainer.device", "cuda"))
     return {"+actor_rollout_ref.rollout.engine_kwargs.transformers": {"device": device, "seed": seed}}
 
 
@@ -184,6 +153,7 @@ def _follow(
     finally:
         result = summary(folder.path, {**config, "seconds": round(time.monotonic() - begun, 1)})
         result["model"] = _trained(folder.path)
+        result["finished"] = len(result["steps"]) >= shape.steps
         (folder.path / RUN).write_bytes(dumps(result))
     if process.returncode:
         raise TrainingFailedError(f"verl ended with exit code {process.returncode}: {_last_error(log)}; see {log}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps
+from firefly_train.checks import Fit
 from firefly_train.dataset import AGENT, HELD_OUT, TRAIN, require_training, split_rows, write_parquet
 from firefly_train.demonstrations import Demonstration, tool_entries
 from firefly_train.function_schema import ANSWER_TOOL
@@ -115,41 +117,29 @@ class Shape:
     longest_result: int
 
 
-def shape_of(
-    demonstrations: Sequence[Demonstration],
-    settings: Mapping[str, Any],
-    *,
-    model: str,
-    seed: int,
-    prompt_tokens: int,
-    response_tokens: int,
-    most_response: int,
-) -> Shape:
+def shape_of(fit: Fit, settings: Mapping[str, Any], *, model: str, seed: int) -> Shape:
     """Measure the tasks.
 
     Args:
-        demonstrations: those that fit.
+        fit: the tasks that fit the token budget; responses get some room to spare within it.
         settings: the preset's verl settings with the user's on top; read are batch sizes and steps.
         model: where the model is.
         seed: of the run.
-        prompt_tokens: the longest prompt.
-        response_tokens: the longest response of a plan that is followed.
-        most_response: the preset's limit, up to which responses get some room to spare.
     """
-    training = [shown for shown in demonstrations if shown.task.split == TRAIN]
-    batch = max(1, min(int(settings.get("data.train_batch_size", 8)), len(training)))
+    splits = Counter(shown.task.split for shown in fit.demonstrations)
+    batch = max(1, min(int(settings.get("data.train_batch_size", 8)), splits[TRAIN]))
     return Shape(
         model=model,
         steps=int(settings.get("trainer.total_training_steps", 1)),
         batch=batch,
         mini_batch=min(int(settings.get("actor_rollout_ref.actor.ppo_mini_batch_size", batch)), batch),
         seed=seed,
-        held_out=sum(shown.task.split == HELD_OUT for shown in demonstrations),
-        turns=max(shown.turns for shown in demonstrations),
-        prompt_tokens=prompt_tokens,
-        response_tokens=max(response_tokens, min(most_response, int(response_tokens * SPARE_TOKENS))),
+        held_out=splits[HELD_OUT],
+        turns=max(shown.turns for shown in fit.demonstrations),
+        prompt_tokens=fit.prompt_tokens,
+        response_tokens=min(fit.most_response, int(fit.response_tokens * SPARE_TOKENS)),
         # Errors and misses are told in a few lines and should be read whole too.
-        longest_result=max(2000, *(shown.longest_result for shown in demonstrations)),
+        longest_result=max(2000, *(shown.longest_result for shown in fit.demonstrations)),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mcp import Client
 
-from firefly_mcp.jsonio import JSON, JsonObject, text
+from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.reward import answer_in
 from firefly_mcp.tasks.model import Task
 from firefly_proxies.plans import PlanFailedError, execute_plan, label_of
@@ -38,22 +39,24 @@ class Oracle:
 
 
 class Shortcut:
-    """Answers without tools, with the most frequent value of each field over all tasks: what guessing is worth."""
+    """Answers without tools: each field with its most frequent value in the other tasks. What guessing is worth."""
 
     name = "shortcut"
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         """Count the answers."""
-        counts: dict[str, dict[str, tuple[int, Any]]] = {}
+        self._values: dict[str, Counter[str]] = defaultdict(Counter)
         for task in tasks:
             for name, value in task.answer.items():
-                seen = counts.setdefault(name, {})
-                seen[text(value)] = (seen.get(text(value), (0, value))[0] + 1, value)
-        self._best = {name: max(seen.values(), key=lambda pair: pair[0])[1] for name, seen in counts.items()}
+                self._values[name][text(value)] += 1
 
     async def solve(self, task: Task, url: str, attempt: int) -> JSON:
-        """The most frequent values."""
-        return {name: self._best[name] for name in task.answer_schema["properties"]}
+        """The most frequent values, the task's own answer not counted."""
+        guess: dict[str, Any] = {}
+        for name, value in task.answer.items():
+            others = self._values[name] - Counter([text(value)])
+            guess[name] = loads(others.most_common(1)[0][0]) if others else None
+        return guess
 
 
 class Random:

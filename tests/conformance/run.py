@@ -1,0 +1,223 @@
+"""Run the official conformance suite against the fixture, and against the recording proxy before it: ``make conformance``.
+
+Exits 1 when a scenario that the fixture passes directly is lost behind the proxy, 2 when something could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firefly_mcp.store import queries
+from firefly_mcp.store.recording import Recording
+from tests.conformance.suite import SCENARIOS, SUITE, SUITE_VERSION, BrokenError, MissingError, Outcome, Suite
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / ".node"
+START_SECONDS = 60
+HANDSHAKE, STATELESS = SCENARIOS
+_FIXTURE = [sys.executable, "-m", "tests.conformance.server"]
+BY_CHOICE = frozenset({"server-stateless", "dns-rebinding-protection"})
+"""Lost on purpose where clients name no session and the server is a process: see ``docs/conformance.md``."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way from the suite to the fixture.
+
+    Attributes:
+        name: what the table calls it.
+        serve: makes it answer; yields its URL, given a folder to work in.
+        versions: the protocol versions to run.
+        may_lose: scenarios by protocol version, which may fail.
+        may_lose_any: how many scenarios may fail by protocol version, whichever they are.
+    """
+
+    name: str
+    serve: Callable[[Path], AbstractContextManager[str]]
+    versions: tuple[str, ...] = tuple(SCENARIOS)
+    may_lose: dict[str, frozenset[str]] = field(default_factory=dict)
+    may_lose_any: dict[str, int] = field(default_factory=dict)
+
+    def lost(self, version: str, outcome: Outcome, direct: Outcome) -> str:
+        """What was lost against the direct way, or an empty string."""
+        lost = outcome.failed - direct.failed - self.may_lose.get(version, frozenset())
+        if len(lost) <= self.may_lose_any.get(version, 0):
+            return ""
+        return f"{self.name}, {version}: {len(lost)} lost: {', '.join(sorted(lost))}"
+
+
+@contextlib.contextmanager
+def process(argv: list[str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process for as long as the block lasts; its standard error goes to a file and can be read on."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    with log.open("w") as errors:
+        running = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stderr=errors, text=True)
+        try:
+            yield running
+        finally:
+            running.send_signal(signal.SIGTERM)
+            try:
+                running.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+
+
+def wait_for(what: Callable[[], str | None], running: subprocess.Popen[str], log: Path) -> str:
+    """Ask until there is an answer.
+
+    Raises:
+        BrokenError: the process ended, or took too long.
+    """
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and running.poll() is None:
+        if (answer := what()) is not None:
+            return answer
+        select.select([], [], [], 0.05)
+    raise BrokenError(f"it did not start: {running.args!r}: {log.read_text()[-500:]}")
+
+
+@contextlib.contextmanager
+def fixture(folder: Path) -> Iterator[str]:
+    """The fixture over HTTP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def answers() -> str | None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return f"http://127.0.0.1:{port}/mcp"
+        return None
+
+    log = folder / "fixture.log"
+    with process([*_FIXTURE, "--http", str(port)], log) as running:
+        yield wait_for(answers, running, log)
+
+
+@contextlib.contextmanager
+def recorded(folder: Path, *server: str) -> Iterator[str]:
+    """The recording proxy before a server; afterwards there must be calls in the recording."""
+    log, store = folder / "firefly.log", folder / "firefly.db"
+    told = "listening on "
+
+    def url() -> str | None:
+        return next((line.partition(told)[2].strip() for line in log.read_text().splitlines() if told in line), None)
+
+    argv = [sys.executable, "-m", "firefly_mcp", "record", "--store", str(store), "--http", "0", *server]
+    with process(argv, log) as running:
+        yield wait_for(url, running, log)
+    with Recording(store) as recording:
+        if not any(queries.calls(recording)):
+            raise BrokenError(f"nothing was recorded by {' '.join(argv)}")
+
+
+@contextlib.contextmanager
+def before_http(folder: Path) -> Iterator[str]:
+    """The recording proxy before the fixture over HTTP."""
+    with fixture(folder) as upstream:
+        config = folder / "servers.json"
+        config.write_text(json.dumps({"mcpServers": {"fixture": {"type": "http", "url": upstream}}}))
+        with recorded(folder, "--config", str(config)) as url:
+            yield url
+
+
+def before_stdio(folder: Path) -> AbstractContextManager[str]:
+    """The recording proxy before the fixture as a child process."""
+    return recorded(folder, "--", *_FIXTURE)
+
+
+@contextlib.contextmanager
+def before_stdio_named(folder: Path) -> Iterator[str]:
+    """The same, for clients that name their session in the URL."""
+    with before_stdio(folder) as url:
+        yield f"{url}?session=conformance"
+
+
+DIRECT = Way("the fixture directly", fixture)
+WAYS = (
+    DIRECT,
+    Way("`firefly record`, HTTP upstream", before_http),
+    Way(
+        "`firefly record`, stdio upstream",
+        before_stdio,
+        may_lose={STATELESS: BY_CHOICE},
+        may_lose_any={HANDSHAKE: 1},
+    ),
+    Way("`firefly record`, stdio upstream, session named in the URL", before_stdio_named, versions=(STATELESS,)),
+)
+
+
+def measure(suite: Suite, folder: Path) -> dict[tuple[str, str], Outcome]:
+    """Run the suite along every way; outcomes by the way's name and the protocol version."""
+    outcomes = {}
+    for number, way in enumerate(WAYS):
+        for version in way.versions:
+            place = folder / f"{number}-{version}"
+            place.mkdir()
+            with way.serve(place) as url:
+                outcomes[way.name, version] = suite.run(url, version, place / "suite.log")
+            print(f"conformance: {way.name}, {version}: {outcomes[way.name, version]}", flush=True)
+    return outcomes
+
+
+def table(outcomes: dict[tuple[str, str], Outcome]) -> str:
+    """The outcomes as a Markdown table: scenarios passed, of all (checks passed/failed)."""
+    lines = [f"| way | {' | '.join(SCENARIOS)} |", f"| --- |{' --- |' * len(SCENARIOS)}"]
+    for way in WAYS:
+        cells = [str(outcomes.get((way.name, version), "not run")) for version in SCENARIOS]
+        lines.append(f"| {way.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def losses(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
+    """What failed directly, and what was lost along the other ways; a line each."""
+    direct = {version: outcomes[DIRECT.name, version] for version in SCENARIOS}
+    told = [f"{DIRECT.name}, {version}: failed: {', '.join(sorted(o.failed))}" for version, o in direct.items() if o.failed]
+    for way in WAYS:
+        told += [way.lost(version, outcomes[way.name, version], direct[version]) for version in way.versions]
+    return [line for line in told if line]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--optional", action="store_true", help="exit 0 when Node or the npm registry is missing")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs, results and recordings in this new folder")
+    options = parser.parse_args()
+    try:
+        suite = Suite.ready(FOLDER)
+    except MissingError as missing:
+        print(f"conformance: {'skipped' if options.optional else 'cannot run'}: {missing}")
+        return 0 if options.optional else 2
+    with contextlib.ExitStack() as stack:
+        if options.keep is not None:
+            folder = options.keep.absolute()
+            folder.mkdir(parents=True)
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firefly-conformance-")))
+        try:
+            outcomes = measure(suite, folder)
+        except BrokenError as trouble:
+            print(f"conformance: {trouble}")
+            return 2
+    print(f"\n{SUITE}@{SUITE_VERSION}: scenarios passed, of all (checks passed/failed)\n\n{table(outcomes)}\n")
+    lost = losses(outcomes)
+    print("\n".join(f"conformance: {said}" for said in lost) or "conformance: nothing is lost that is not meant to be")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
