@@ -22,13 +22,14 @@ from firefly_mcp.store import blobs
 from firefly_mcp.store.database import open_database, store_errors
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
+_STANDING = frozenset({"subscriptions/listen"})
+"""Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
+
 
 class Recording:
     """One SQLite file that holds everything Firefly knows. Not for use from several threads at once."""
 
-    def __init__(
-        self, path: str | Path, *, create: bool = False, durability: str = "normal", exclusive: bool = False
-    ) -> None:
+    def __init__(self, path: str | Path, *, create: bool = False, durability: str = "normal", exclusive: bool = False) -> None:
         """Open the recording.
 
         Args:
@@ -219,6 +220,7 @@ class SessionWriter:
         meta = params.get("_meta")
         kept = {key: value for key, value in params.items() if key != "_meta"} if meta is not None else params
         tool = str(kept.get("name", "")) if method == "tools/call" else None
+        standing = method in _STANDING
         now = time.time()
         self._seq += 1
         with store_errors(self.recording.path):
@@ -235,14 +237,14 @@ class SessionWriter:
                     call_hash(method, kept),
                     None if meta is None else text(meta),
                     now,
-                    len(self._open),
+                    0 if standing else len(self._open),
                     match,
                 ),
             )
             call_id = self.recording.db.last_insert_rowid()
-            if self._open:
+            if self._open and not standing:
                 self._mark_overlap(call_id)
-        if method not in _STANDING:
+        if not standing:
             self._open[call_id] = now
         return call_id
 

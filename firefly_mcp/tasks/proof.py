@@ -85,8 +85,9 @@ def without_repeats(tasks: Sequence[Task]) -> Ledger:
     ledger = Ledger()
     repeats = Repeats(len(tasks))
     for task in tasks:
-        refused = repeats.guesser(task)
-        verdict = repeats.uniqueness(task) if refused is None else refused
+        verdict = repeats.uniqueness(task)
+        if verdict.passed:
+            verdict = repeats.guesser(task) or verdict
         judged = task.model_copy(update={"verdicts": [*task.verdicts, verdict]})
         if verdict.passed:
             repeats.take(judged)

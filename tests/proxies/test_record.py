@@ -172,7 +172,7 @@ async def test_a_server_that_talks_during_a_call_reaches_its_client_and_the_reco
 
     callbacks = {"logging_callback": log, "sampling_callback": sample, "elicitation_callback": elicit}
     level = {"log_level": "info"} if mode == "2026-07-28" else {}
-    async with proxy(spec("chatty")) as url, sdk(url, mode, **callbacks, **level) as client:
+    async with proxy(spec("chatty", "--handshake")) as url, sdk(url, mode, **callbacks, **level) as client:
         await client.call_tool("count_to", {"n": 2}, progress_callback=on_progress)
         assert steps == [(1, 2, "step 1"), "at 1", (2, 2, "step 2"), "at 2"]
         for tool, said in (("ask_model", "the model says: forty-two"), ("ask_user", "the user says: accept red")):
