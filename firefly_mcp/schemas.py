@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JSON, JsonObject
 
 MAX_DEPTH = 12
 
@@ -56,7 +56,7 @@ def types_of(schema: Any, root: JsonObject) -> set[str]:
         names = declared if isinstance(declared, list) else [declared] if declared else []
         found.update(str(name) for name in names if name != "null")
         if "enum" in option and not names:
-            found.update(_json_type(value) for value in option["enum"] if value is not None)
+            found.update(json_type(value) for value in option["enum"] if value is not None)
     return found
 
 
@@ -75,7 +75,10 @@ def required(schema: JsonObject, root: JsonObject | None = None) -> list[str]:
     return [str(name) for name in found] if isinstance(found, list) else []
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: JSON) -> str:
+    """The JSON Schema type of a value; integral floats are numbers."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):

@@ -1,7 +1,7 @@
 """What was seen: the data inside results, whether a call succeeded, which value flowed where, what a tool returns. Pure."""
 
 from firefly_mcp.observe.flow import Flow, flows, value_key
-from firefly_mcp.observe.infer import Field, infer_fields, infer_schema, json_type, string_format
+from firefly_mcp.observe.infer import Field, infer_fields, infer_schema, string_format
 from firefly_mcp.observe.leaves import Leaf, find_all, json_path, json_pointer, leaves, pointer_steps, walk
 from firefly_mcp.observe.prose import Found, regex_for, values_in
 from firefly_mcp.observe.success import is_success, told_error
@@ -24,7 +24,6 @@ __all__ = [
     "json_inside",
     "json_path",
     "json_pointer",
-    "json_type",
     "leaves",
     "number_in",
     "pointer_steps",

@@ -16,6 +16,7 @@ from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.observe.leaves import Step, json_path, leaves, name_of
 from firefly_mcp.observe.values import informative
 from firefly_mcp.observe.view import result_view
+from firefly_mcp.schemas import json_type
 
 _MAX_RESULTS = 50
 _MAX_LEAVES = 3000
@@ -108,21 +109,6 @@ def infer_fields(results: Iterable[JsonObject], arguments: Iterable[JsonObject] 
 def infer_schema(results: Iterable[JsonObject]) -> JsonObject:
     """A JSON Schema that all the given results fit; ``{}`` when there are none or they are prose."""
     return _schema_of([value for value, _ in _distinct_values(results, ())], 0)
-
-
-def json_type(value: JSON) -> str:
-    """The JSON Schema type of a value; integral floats are numbers."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
 
 
 def string_format(value: str) -> str:
