@@ -93,14 +93,15 @@ def prove(
     pairs = list(zip(session_calls(recording, first), session_calls(recording, second), strict=False))
     verdicts: dict[str, bool] = {}
     for server in sorted({call.server for call, _ in pairs}):
-        verdicts[server] = _began_alike([pair for pair in pairs if pair[0].server == server], relation)
+        verdicts[server] = began_alike([pair for pair in pairs if pair[0].server == server], relation)
         if verdicts[server]:
             for session in (first, second):
                 SessionWriter(recording, session.id, session.key).set_origin(server, f"proven({origins[server]})")
     return verdicts
 
 
-def _began_alike(pairs: Sequence[tuple[Call, Call]], relation: EffectRelation) -> bool:
+def began_alike(pairs: Sequence[tuple[Call, Call]], relation: EffectRelation) -> bool:
+    """Whether the answers of one server to the same calls show that both sessions began in the same state."""
     agreed = read = False
     for one, other in pairs:
         if _same(one, other):
