@@ -2,6 +2,8 @@
 #   make run      the whole pipeline on the bundled servers; results in $(OUT)
 #   make test     the test suite
 #   make check    lint, types, import rules, tests
+#   make bench    short versions of what benchmarks/README.md reports
+#   make conformance   the official MCP conformance suite, directly and through the recording proxy
 
 OUT   ?= out
 ARGS  ?=
@@ -10,7 +12,7 @@ BIN   := $(VENV)/bin
 # uvx must be found by what is started from here, also where uv is not installed on the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint format types imports check docs clean
+.PHONY: run test lint format types imports check conformance bench docs clean
 
 run: $(VENV)/.ready
 	@command -v npx >/dev/null || echo "make: Node.js is not installed: servers that come from npm are left out" >&2
@@ -35,11 +37,19 @@ imports: $(VENV)/.ready-dev
 
 check: lint types imports test
 
+conformance: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.conformance.run $(ARGS)
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.relay --quick
+	$(BIN)/python -m benchmarks.crash --kills 20
+	$(BIN)/python -m benchmarks.soak --quick
+
 docs: $(VENV)/.ready-dev
 	$(BIN)/python docs/make_cli_reference.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 
 $(BIN)/uv:
 	@python="$(PYTHON)"; \

@@ -29,6 +29,11 @@ class Subject:
     share: float = 1.0
     """Its part of the calls of a level: the slow ones get fewer."""
 
+    @property
+    def ours(self) -> bool:
+        """Whether it must not fail."""
+        return self.name == "direct" or self.name.startswith("firefly")
+
 
 @contextmanager
 def subjects(folder: Path, filled: list[int], *, peers: bool, python: str | None) -> Iterator[tuple[list[Subject], list[str]]]:

@@ -46,9 +46,9 @@ class _Name(NamedTuple):
 class Redactor:
     """Applies one set of rules. Cheap for clean values: one encoding and a few substring searches.
 
-    A credential that stood under its name in an argument is remembered, and taken out of what the server answers, so that an
-    echo does not bring it into the recording. Arguments are redacted without that memory: what a call is recorded as depends
-    on the call alone, and replay finds it again.
+    A credential that stood under its name in an argument, or what a user's rule hid, is remembered, and taken out of what the
+    server answers, so that an echo does not bring it into the recording. Arguments are redacted without that memory: what a
+    call is recorded as depends on the call alone, and replay finds it again.
     """
 
     def __init__(
@@ -115,7 +115,8 @@ class Redactor:
         sources = self._given if request else [*self._given, self._memory]
         if found:
             sources = [*sources, SecretValues("echo", found)]
-            self._remember([spelled for spelled in found if looks_random("", spelled)])
+            # A plain word would be taken out of answers that have nothing to do with it.
+            self._remember([spelled for spelled in found if not spelled.isalpha() or looks_random("", spelled)])
         return self._clean(value, sources, [*self._in_prose, *self._patterns] if keyed else self._patterns)
 
     def _remember(self, found: list[str]) -> None:

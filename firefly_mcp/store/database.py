@@ -18,9 +18,7 @@ _CHECK_UP_TO = 32 * 1024 * 1024
 """Files up to this size are checked in full when opened; a larger one shows damage when the page is read."""
 
 
-def open_database(
-    path: Path, *, create: bool, durability: str = "normal", exclusive: bool = False
-) -> apsw.Connection:
+def open_database(path: Path, *, create: bool, durability: str = "normal", exclusive: bool = False) -> apsw.Connection:
     """Open (and with ``create`` make) the recording at ``path``, in WAL mode, migrated to the newest format.
 
     Args:
@@ -56,7 +54,7 @@ def open_database(
 
 
 def _lock(db: apsw.Connection, path: Path) -> None:
-    """Take SQLite's exclusive lock for as long as the connection lives. In WAL mode even an idle connection stands in its way."""
+    """Take SQLite's exclusive lock while the connection lives; in WAL mode even an idle connection stands in its way."""
     db.set_busy_timeout(1_000)
     try:
         db.pragma("locking_mode", "exclusive")

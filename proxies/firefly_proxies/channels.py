@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject
 from firefly_proxies.conversation import Conversation, ConversationFactory, Opening
-from firefly_proxies.http_streams import EventStream, Exchange, HeaderList
+from firefly_proxies.event_stream import EventStream
+from firefly_proxies.http_streams import Exchange, HeaderList
+from firefly_proxies.journal import Journal, Journals
 from firefly_proxies.messages import RequestId, is_request, meta_of, notification, own_id
 
-BACKLOG = 1000
-"""Messages kept for a stream that is not open; the oldest go first."""
 SWEEP_SECONDS = 60.0
 
 
@@ -29,7 +28,8 @@ class Channel:
         self.conversation: Conversation
         self.exchanges: dict[RequestId, Exchange] = {}
         self.streams: list[EventStream] = []
-        self.backlog: deque[JsonObject] = deque(maxlen=BACKLOG)
+        self.journals = Journals()
+        self.backlog = self.journals.begin()
         self.asked: set[RequestId] = set()
         self.owners: set[str] = set()
         self.last_used = time.monotonic()
@@ -74,24 +74,36 @@ class Channel:
             self.asked.add(message["id"])
         if related is not None:
             exchange = self.exchanges.get(related)
-            if exchange is not None and await exchange.push(message):
+            if exchange is not None and not (exchange.lost and (asks or self.streams)) and await exchange.push(message):
                 return
         if asks and not self.streams:
             for exchange in reversed(list(self.exchanges.values())):
-                if await exchange.push(message):
+                if not exchange.lost and await exchange.push(message):
                     return
-        self.backlog.append(message)
-        if self.streams:
-            self.streams[-1].wake()
+        self.backlog.add(message)
 
     async def serve_stream(self, stream: EventStream) -> None:
         """Serve a GET stream until it ends; the newest one gets the messages."""
         self.streams.append(stream)
+        self.backlog.on_change = stream.wake
         try:
             await stream.run()
         finally:
             self.streams.remove(stream)
+            self.backlog.on_change = self.streams[-1].wake if self.streams else None
             self.last_used = time.monotonic()
+
+    async def resume(self, journal: Journal, stream: EventStream) -> None:
+        """Serve a GET stream that takes up the stream of a request, to its end."""
+        journal.detached = True
+        journal.on_change = stream.wake
+        try:
+            await stream.run()
+        finally:
+            if journal.on_change == stream.wake:
+                journal.on_change = None
+        if journal.ended and not stream.left:
+            self.journals.forget(journal)
 
     async def close(self) -> None:
         """End the conversation and its streams."""

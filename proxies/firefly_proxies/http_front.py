@@ -18,8 +18,9 @@ from firefly_mcp.jsonio import JsonObject, loads
 from firefly_proxies.channels import Channel, Channels, Session
 from firefly_proxies.conversation import PARAM_HEADERS, ConversationFactory, Opening
 from firefly_proxies.envelope import VERSION_HEADER, duplicated_header, rejection, status_of, unsupported
+from firefly_proxies.event_stream import EventStream
 from firefly_proxies.http_checks import Access, Headers, Refusal, accepts, is_json
-from firefly_proxies.http_streams import EventStream, Exchange, HeaderList, Receive, Send, send_empty, send_json
+from firefly_proxies.http_streams import Exchange, HeaderList, Receive, Send, send_empty, send_json
 from firefly_proxies.messages import (
     HANDSHAKE_VERSIONS,
     HEADER_MISMATCH,
@@ -42,6 +43,8 @@ Scope = dict[str, Any]
 PATH = "/mcp"
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of one request body."""
+_PRIMED = HANDSHAKE_VERSIONS[-1].encode()
+"""The version whose clients expect a stream to begin with an event that carries an id and no message."""
 _HANDSHAKE_VERSION_HEADERS = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
 _log = logging.getLogger(__name__)
 
@@ -151,7 +154,8 @@ class HttpFront:
         if session is None:
             await _refuse(send, Refusal(404, "Session not found; initialize again"))
         elif "method" in message and "id" in message:
-            await self._request(session, message, receive, send)
+            primed = headers.get(VERSION_HEADER, b"").strip() == _PRIMED
+            await self._request(session, message, receive, send, primed)
         else:
             await _tell(session, message)
             await send_empty(send, 202, session.headers)
@@ -168,7 +172,7 @@ class HttpFront:
             await self.channels.end_session(session)
         await _finish(exchange, answer)
 
-    async def _request(self, session: Session, message: JsonObject, receive: Receive, send: Send) -> None:
+    async def _request(self, session: Session, message: JsonObject, receive: Receive, send: Send, primed: bool) -> None:
         channel = session.channel
         name = session_named_in(message)
         if name is not None and name != channel.name:
@@ -177,7 +181,7 @@ class HttpFront:
             except FireflyError as trouble:
                 await send_json(send, 200, error(message["id"], INTERNAL_ERROR, str(trouble)), session.headers)
                 return
-        exchange = Exchange(receive, send, session.headers)
+        exchange = Exchange(receive, send, session.headers, journals=channel.journals, prime=primed)
         answer = await _answer(channel, message, exchange, owner=session.id)
         await _finish(exchange, answer)
 
@@ -191,8 +195,7 @@ class HttpFront:
         elif session is None:
             await _refuse(send, Refusal(404, "Session not found; initialize again"))
         elif method == "GET":
-            channel = session.channel
-            await channel.serve_stream(EventStream(receive, send, session.headers, channel.backlog))
+            await _serve_stream(session, headers.get(b"last-event-id"), receive, send)
         else:
             await self.channels.end_session(session)
             await send_empty(send, 200, [])
@@ -283,6 +286,19 @@ async def _finish(exchange: Exchange, answer: JsonObject, status: int = 200) -> 
         status = answer.status
         extra = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     await exchange.finish(answer, status, extra)
+
+
+async def _serve_stream(session: Session, last_event: bytes | None, receive: Receive, send: Send) -> None:
+    """Serve a GET stream: a new one, or the rest of one that the client has lost."""
+    event_id = (last_event or b"").decode("latin-1").strip()
+    for channel in session.channels():
+        if (found := channel.journals.find(event_id)) is not None:
+            journal, number = found
+            stream = EventStream(receive, send, session.headers, journal, number)
+            await (channel.serve_stream(stream) if journal is channel.backlog else channel.resume(journal, stream))
+            return
+    channel = session.channel
+    await channel.serve_stream(EventStream(receive, send, session.headers, channel.backlog))
 
 
 async def _tell(session: Session, message: JsonObject) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_proxies import sse
+from firefly_proxies.journal import Journal, Journals
 from firefly_proxies.messages import RequestId, params_of, with_subscription
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -20,7 +20,7 @@ PING_SECONDS = 15.0
 _WATCH_AFTER_SECONDS = 0.05
 """Most requests are answered sooner, and cost no task that watches for their client's departure."""
 _JSON = (b"content-type", b"application/json")
-_STREAM: HeaderList = [
+STREAM_HEADERS: HeaderList = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
@@ -52,9 +52,12 @@ class Exchange:
     __slots__ = (
         "_attendant",
         "_headers",
+        "_journal",
+        "_journals",
         "_lock",
         "_loop",
         "_on_departure",
+        "_prime",
         "_receive",
         "_send",
         "_streaming",
@@ -68,7 +71,14 @@ class Exchange:
     )
 
     def __init__(
-        self, receive: Receive, send: Send, headers: HeaderList, *, on_departure: Callable[[], object] | None = None
+        self,
+        receive: Receive,
+        send: Send,
+        headers: HeaderList,
+        *,
+        on_departure: Callable[[], object] | None = None,
+        journals: Journals | None = None,
+        prime: bool = False,
     ) -> None:
         """Begin.
 
@@ -77,11 +87,16 @@ class Exchange:
             send: of the ASGI request.
             headers: to send with the answer.
             on_departure: called when the client drops the connection before the answer.
+            journals: where to keep the stream, if it becomes one, for a client that loses it; None keeps nothing.
+            prime: begin a stream that is kept with an event without a message: older clients stumble over it.
         """
         self._receive = receive
         self._send = send
         self._headers = headers
         self._on_departure = on_departure
+        self._journals = journals
+        self._journal: Journal | None = None
+        self._prime = prime
         self._lock: asyncio.Lock | None = None
         self._streaming = False
         self._attendant: asyncio.Task[None] | None = None
@@ -100,8 +115,13 @@ class Exchange:
             return False
         if self.alias is not None:
             message = self._in_own_terms(message, self.alias)
-        await self._write(sse.encode(message))
+        await self._say(message)
         return True
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client has lost the stream, and has not taken it up again yet."""
+        return self._journal is not None and self._journal.detached and self._journal.on_change is None
 
     def _in_own_terms(self, message: JsonObject, alias: RequestId) -> JsonObject:
         """A message that names the request's alias, with what its client knows the request by."""
@@ -115,7 +135,9 @@ class Exchange:
         if not self._streaming:
             await send_json(self._send, status, answer, self._headers + headers if headers else self._headers)
             return
-        await self._write(sse.encode(answer))
+        await self._say(answer)
+        if self._journal is not None:
+            self._journal.end()
         await self._send({"type": "http.response.body", "body": b""})
 
     def leave(self) -> None:
@@ -127,14 +149,31 @@ class Exchange:
             self._attendant.cancel()
             self._attendant = None
 
+    async def _say(self, message: JsonObject) -> None:
+        """Send a message as an event, or leave it in the journal for a client that has lost the stream."""
+        if self._journals is None:
+            await self._write(sse.encode(message))
+            return
+        if self._journal is None:
+            self._journal = self._journals.begin()
+        self._journal.add(message)
+        if not self._journal.detached and (event := self._journal.take()) is not None:
+            await self._write(event)
+
     async def _write(self, data: bytes) -> None:
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
             if not self._streaming:
                 self._streaming = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM + self._headers})
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + self._headers})
+                if self._prime and self._journals is not None:
+                    self._journal = self._journal or self._journals.begin()
+                    await self._body(self._journal.prime())
+            await self._body(data)
+
+    async def _body(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def _attend(self) -> None:
         self._timer = None
@@ -149,58 +188,10 @@ class Exchange:
                 await self._write(sse.KEEP_ALIVE)
                 continue
             if received["type"] == "http.disconnect":
-                if not self.gone:
+                if self._journal is not None:
+                    self._journal.detached = True
+                elif not self.gone:
                     self.gone = True
                     if self._on_departure is not None:
                         self._on_departure()
                 return
-
-
-class EventStream:
-    """A GET stream: carries what no request of the client asked for, from a backlog that it shares with its successors."""
-
-    def __init__(self, receive: Receive, send: Send, headers: HeaderList, backlog: deque[JsonObject]) -> None:
-        """``backlog`` holds the messages to send; they are taken from its left."""
-        self._receive = receive
-        self._send = send
-        self._headers = headers
-        self._backlog = backlog
-        self._wake = asyncio.Event()
-        self.closed = False
-
-    def wake(self) -> None:
-        """Say that the backlog grew."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """End the stream."""
-        self.closed = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Serve the stream until the client leaves or :meth:`close` is called."""
-        watcher = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM + self._headers})
-            await self._body(b": open\r\n\r\n")  # a comment: sends the headers on their way
-            while not self.closed:
-                self._wake.clear()
-                while self._backlog and not self.closed:
-                    await self._body(sse.encode(self._backlog.popleft()))
-                try:
-                    async with asyncio.timeout(PING_SECONDS):
-                        await self._wake.wait()
-                except TimeoutError:
-                    await self._body(sse.KEEP_ALIVE)
-            await self._send({"type": "http.response.body", "body": b""})
-        finally:
-            self.closed = True
-            watcher.cancel()
-
-    async def _body(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.close()

@@ -11,9 +11,10 @@ KEEP_ALIVE = b": ping\r\n\r\n"
 """A comment line: keeps a silent stream open through proxies that cut idle ones."""
 
 
-def encode(message: JsonObject) -> bytes:
+def encode(message: JsonObject, event_id: str | None = None) -> bytes:
     """One JSON-RPC message as one event. Compact JSON has no line breaks, so one ``data`` line is enough."""
-    return b"event: message\r\ndata: " + dumps(message) + b"\r\n\r\n"
+    head = b"event: message\r\ndata: " if event_id is None else f"event: message\r\nid: {event_id}\r\ndata: ".encode()
+    return head + dumps(message) + b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,12 @@ class StatelessSessions:
             native = NativeSession(self._headers)
             inner = self._opened(opening, native.hear)
             native.use(inner)
-            if await self._greeted(native, message):
+            try:
+                greeted = await self._greeted(native, message)
+            except asyncio.CancelledError:  # the client is gone, and nobody else knows of what was started for it
+                await native.close()
+                raise
+            if greeted:
                 self._native = True
                 return native, inner
             if not inner.dead:  # of a server that did not start, nothing is known

@@ -15,12 +15,15 @@ from firefly_proxies import sse
 from firefly_proxies.conversation import PARAM_HEADERS
 from firefly_proxies.envelope import routing_headers
 from firefly_proxies.http_checks import LOOPBACK
+from firefly_proxies.http_connection import Connection
+from firefly_proxies.http_post import LocalPosts, local_posts
 from firefly_proxies.messages import is_response, notification, version_of
 from firefly_proxies.upstream import MESSAGE_LIMIT, START_SECONDS, Listener, RefusedError
 
 _ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _RECONNECTS = 5
 _RETRY_MS = 1000
+Reply = aiohttp.ClientResponse | Connection
 _PASSED_ON = ("WWW-Authenticate", "Retry-After")
 
 
@@ -29,6 +32,7 @@ class HttpPool:
 
     def __init__(self) -> None:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._posts: dict[str, LocalPosts | None] = {}
 
     def session(self, url: str) -> aiohttp.ClientSession:
         """The client for a URL; the system's proxy settings are for hosts beyond this one."""
@@ -43,8 +47,18 @@ class HttpPool:
             )
         return self._sessions[beyond]
 
+    def posts(self, url: str) -> LocalPosts | None:
+        """The lean client for what is POSTed to a URL of this machine; None for other URLs."""
+        if url not in self._posts:
+            self._posts[url] = local_posts(url)
+        return self._posts[url]
+
     async def close(self) -> None:
         """Close all connections."""
+        for posts in self._posts.values():
+            if posts is not None:
+                posts.close()
+        self._posts.clear()
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
@@ -78,6 +92,7 @@ class HttpUpstream:
         self._headers = dict(headers)
         self._listener = listener
         self._http = pool.session(url)
+        self._posts = pool.posts(url)
         self._start_seconds = start_seconds
         self._session_id: str | None = None
         self._version: str | None = None
@@ -143,7 +158,7 @@ class HttpUpstream:
         return answer
 
     @contextlib.asynccontextmanager
-    async def _post(self, message: JsonObject) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _post(self, message: JsonObject) -> AsyncIterator[Reply]:
         version = version_of(message)
         if version is None or "method" not in message:
             headers = self._handshake_headers()
@@ -151,8 +166,13 @@ class HttpUpstream:
             headers = {**self._headers, **_ACCEPT, **routing_headers(message, version), **PARAM_HEADERS.get({})}
         if version is None and message.get("method") == "initialize":
             headers.pop("Mcp-Protocol-Version", None)
+        data = dumps(message)
         try:
-            async with self._http.post(self._url, data=dumps(message), headers=headers, allow_redirects=False) as reply:
+            async with (
+                self._http.post(self._url, data=data, headers=headers, allow_redirects=False)
+                if self._posts is None
+                else self._posts.post(data, headers)
+            ) as reply:
                 yield reply
         except (aiohttp.ClientError, OSError) as trouble:
             raise ServerError(f"server {self._name!r} cannot be reached at {self._shown}: {_reason(trouble)}") from trouble
@@ -165,7 +185,7 @@ class HttpUpstream:
             headers["Mcp-Protocol-Version"] = self._version
         return headers
 
-    async def _read(self, reply: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, reply: Reply) -> bytes:
         parts, size = [], 0
         async for chunk in reply.content.iter_any():
             size += len(chunk)
@@ -174,7 +194,7 @@ class HttpUpstream:
             parts.append(chunk)
         return b"".join(parts)
 
-    def _parse(self, body: bytes, reply: aiohttp.ClientResponse) -> JsonObject:
+    def _parse(self, body: bytes, reply: Reply) -> JsonObject:
         try:
             message = loads(body)
         except (ValueError, RecursionError):
@@ -184,7 +204,7 @@ class HttpUpstream:
             raise ServerError(f"server {self._name!r} at {self._shown} answered {reply.status} with what is not MCP: {shown!r}")
         return message
 
-    async def _trouble(self, reply: aiohttp.ClientResponse, message: JsonObject | None) -> JsonObject:
+    async def _trouble(self, reply: Reply, message: JsonObject | None) -> JsonObject:
         """The JSON-RPC error in an answer of the HTTP layer; without one, its status as an exception."""
         passed_on = {name: reply.headers[name] for name in _PASSED_ON if name in reply.headers}
         body = await self._read(reply)
@@ -209,7 +229,7 @@ class HttpUpstream:
             f"server {self._name!r} at {self._shown} answered {reply.status}{hint}{f': {shown!r}' if shown else ''}"
         )
 
-    async def _follow(self, reply: aiohttp.ClientResponse, message: JsonObject) -> JsonObject:
+    async def _follow(self, reply: Reply, message: JsonObject) -> JsonObject:
         """Read a request's event stream to its answer, over reconnections where the server allows them."""
         place = _Place()
         answer = await self._events(reply, message, place)
@@ -229,7 +249,7 @@ class HttpUpstream:
                 attempts = 0
         return answer
 
-    async def _events(self, reply: aiohttp.ClientResponse, message: JsonObject | None, place: _Place) -> JsonObject | None:
+    async def _events(self, reply: Reply, message: JsonObject | None, place: _Place) -> JsonObject | None:
         """Pass on what a stream carries, until the answer to ``message`` or the end."""
         decoder = sse.Decoder(limit=MESSAGE_LIMIT)
         try:

@@ -93,6 +93,10 @@ class StdioUpstream:
                 told = {"requestId": own_id, "reason": "the client is gone"}
                 self._stdin.write(dumps(notification("notifications/cancelled", told)) + b"\n")
             raise
+        except ServerError:
+            if future.done():
+                future.exception()  # the same trouble; asyncio would complain that nobody has looked at it
+            raise
         finally:
             self._pending.pop(own_id, None)
         answer["id"] = message["id"]

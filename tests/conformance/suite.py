@@ -33,9 +33,10 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the suite found: checks passed and failed, by scenario."""
+    """What one run of the suite found: checks passed and failed, by scenario, and how many recommendations were not met."""
 
     checks: Mapping[str, tuple[int, int]]
+    warnings: int = 0
 
     @property
     def failed(self) -> frozenset[str]:
@@ -49,7 +50,8 @@ class Outcome:
 
     def __str__(self) -> str:
         passed, failed = (sum(counts) for counts in zip(*self.checks.values(), strict=True))
-        return f"{self.passed} of {len(self.checks)} ({passed}/{failed})"
+        warned = f", {self.warnings} warned" if self.warnings else ""
+        return f"{self.passed} of {len(self.checks)} ({passed}/{failed}{warned})"
 
 
 class Suite:
@@ -97,7 +99,8 @@ class Suite:
             raise BrokenError(
                 f"{len(checks)} scenarios of {SCENARIOS[version]} were run at {url}; the suite ended with:\n{last}"
             )
-        return Outcome(checks)
+        details = [check for file in results.glob("*/checks.json") for check in json.loads(file.read_text())]
+        return Outcome(checks, sum(check.get("status") == "WARNING" for check in details))
 
 
 def _node_of_this_machine() -> Path | None:

@@ -113,9 +113,12 @@ def _elicits(message: str | None, properties: dict[str, Any], required: list[str
 
 async def _reconnection(ctx: Context, arguments: dict[str, Any]) -> types.CallToolResult:
     """Close the call's stream in the middle, where there is one that can be taken up again."""
+    await _log(ctx, "Before the stream is closed")
+    await asyncio.sleep(PAUSE_SECONDS)
     if ctx.close_sse_stream is not None:
         await ctx.close_sse_stream()
     await asyncio.sleep(4 * PAUSE_SECONDS)
+    await _log(ctx, "After the stream was closed")
     return said("the stream was taken up again")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,6 @@ json_values = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(value=json_values)
 def test_redacting_twice_changes_nothing(value: Any) -> None:
-    import tomllib
-
     rules = parse_rules(tomllib.loads(FILE), "file")
     for message in ({"name": "admit", "arguments": value}, told(json.dumps(value), structuredContent=value)):
         first, second = (Redactor(rules=rules, variables=VARIABLES) for _ in range(2))
@@ -230,3 +229,10 @@ def test_rules_that_could_not_hold_or_would_tell_a_secret_are_refused(tmp_path: 
     with pytest.raises(ConfigError, match="holds a secret value") as caught:
         rules_for(path, None, ["hunter2-secret"], {})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_documented_file_is_read() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/redaction.md"
+    block = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    rules = parse_rules(tomllib.loads(block), "page")
+    assert all(getattr(rules, key) for key in ("keys", "keep", "environment", "patterns", "paths"))

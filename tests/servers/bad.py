@@ -10,6 +10,9 @@ import sys
 import time
 from typing import Any
 
+HINTS = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+"""What results of the stateless era carry."""
+
 
 def say(message: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
@@ -17,10 +20,15 @@ def say(message: dict[str, Any]) -> None:
 
 
 def serve(mode: str) -> None:
+    hints = HINTS if mode == "modern" else {}
     for line in sys.stdin:
         message = json.loads(line)
         method, request_id = message.get("method"), message.get("id")
-        if method == "initialize":
+        if mode == "deaf" and method == "server/discover":
+            continue
+        if mode == "modern" and method in ("initialize", "server/discover"):
+            greet_modern(method, request_id)
+        elif method == "initialize":
             info = {"name": "bad", "version": "1", "odd": {"kept": True}}
             say(
                 {
@@ -32,7 +40,7 @@ def serve(mode: str) -> None:
             say(
                 {
                     "id": request_id,
-                    "result": {"tools": [{"name": "go", "inputSchema": {"type": "object"}, "oddField": [1, None]}]},
+                    "result": {**hints, "tools": [{"name": "go", "inputSchema": {"type": "object"}, "oddField": [1, None]}]},
                 }
             )
         elif method == "tools/call":
@@ -44,6 +52,16 @@ def serve(mode: str) -> None:
                     "error": {"code": -32601, "message": f"no {method}", "data": {"seen": message.get("params")}},
                 }
             )
+
+
+def greet_modern(method: str, request_id: Any) -> None:
+    """The stateless era, and no other."""
+    versions = ["2026-07-28"]
+    if method == "initialize":
+        data = {"supported": versions, "requested": "2025-11-25"}
+        say({"id": request_id, "error": {"code": -32022, "message": "Unsupported protocol version", "data": data}})
+        return
+    say({"id": request_id, "result": {**HINTS, "supportedVersions": versions, "capabilities": {"tools": {}}}})
 
 
 def call(mode: str, request_id: Any, params: dict[str, Any]) -> None:
@@ -59,7 +77,9 @@ def call(mode: str, request_id: Any, params: dict[str, Any]) -> None:
         say({"method": "notifications/message", "params": {"level": "info", "data": "waiting"}})
         return
     text = json.dumps({"seen": params, "pid": os.getpid()})
-    say({"id": request_id, "result": {"content": [{"type": "text", "text": text}], "extraField": {"a": [1.5, None, 2**70]}}})
+    hints = HINTS if mode == "modern" else {}
+    result = {**hints, "content": [{"type": "text", "text": text}], "extraField": {"a": [1.5, None, 2**70]}}
+    say({"id": request_id, "result": result})
 
 
 def main() -> None:

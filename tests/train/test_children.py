@@ -30,7 +30,7 @@ def alive(pid: int) -> bool:
 
 @LINUX
 def test_nothing_outlives_the_block_not_even_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("firefly_train.children.PATIENCE", 0.3)
+    monkeypatch.setattr("firefly_train.children.PATIENCE", 1.0)
     with Children() as children:
         command = [sys.executable, "-c", STUBBORN]
         process = children.start(command, environment=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -55,7 +57,14 @@ class Children:
         self._afterwards.append(action)
 
     def stop(self) -> None:
-        """End all of them, newest first: interrupt, then terminate, then kill; at last whatever carries the mark."""
+        """End all of them, newest first: interrupt, then terminate, then kill; at last whatever carries the mark.
+
+        A second ctrl-C does not cut this short; it is bounded by :data:`PATIENCE`.
+        """
+        with _undisturbed():
+            self._stop()
+
+    def _stop(self) -> None:
         for process in reversed(self._started):
             for number, seconds in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, PATIENCE / 3), (signal.SIGKILL, PATIENCE)):
                 if process.poll() is not None:
@@ -88,13 +97,32 @@ class Children:
         for number in (signal.SIGTERM, signal.SIGKILL):
             left = self.marked()
             for pid in left:
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(pid, number)
-                except ProcessLookupError:
-                    continue
-            deadline = time.monotonic() + 5
-            while left and self.marked() and time.monotonic() < deadline:
-                time.sleep(0.1)
+            deadline = time.monotonic() + PATIENCE / 3
+            while any(_alive(pid) for pid in left) and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process still runs: one that is dying keeps its id after its environment is gone, and a zombie is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -78,7 +78,7 @@ def train(order: Order, note: Note) -> JsonObject:
     with Recording(order.store) as recording:
         demonstrations = demonstrate(tasks, recording)
     folder = RunFolder.create(order.out)
-    with Children() as children, _terminable(), _short_folder() as ray_folder:
+    with _short_folder() as ray_folder, Children() as children, _terminable():
         url = order.proxy or start_proxy(order.store, children, folder.path / "proxy.log")
         check_proxy(url, {name for shown in demonstrations for name in shown.task.tools})
         policy = _policy(order, chosen, demonstrations, folder, note)

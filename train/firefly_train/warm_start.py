@@ -62,7 +62,7 @@ def warm_start(
             waiting += order.sample(range(len(examples)), len(examples))
         chosen, waiting = waiting[: plan.batch], waiting[plan.batch :]
         for group in optimizer.param_groups:
-            group["lr"] = plan.lr * min(1.0, step / 20)
+            group["lr"] = plan.lr * min(1.0, step / 20) * (1.0 - 0.9 * step / plan.steps)
         losses, counts = _losses(model, [examples[index] for index in chosen], tokenizer.pad_token_id)
         mean = losses.sum() / counts.sum()
         optimizer.zero_grad()

@@ -1,0 +1,38 @@
+"""``firefly merge``: put recordings together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firefly_mcp.cli.options import json_option, store_option
+from firefly_mcp.cli.output import emit_json, note, table
+from firefly_mcp.errors import UsageError
+
+
+@click.command(name="merge")
+@click.argument("sources", metavar="A.db B.db...", nargs=-1, type=click.Path(path_type=Path))
+@store_option
+@json_option
+def command(sources: tuple[Path, ...], store: Path, as_json: bool) -> None:
+    """Put recordings together into a new one, losing nothing.
+
+    The same session is taken once; another session of the same key is renamed. The file that --store names must not exist.
+    """
+    from firefly_mcp.store.merge import merge
+
+    if len(sources) < 2:
+        raise UsageError("give two recordings or more, and with --store the file to write")
+    report = merge(sources, store)
+    if as_json:
+        emit_json(report.to_json())
+        return
+    table(("*recording", "id", "sessions", "calls"), [(s["path"], s["id"], s["sessions"], s["calls"]) for s in report.sources])
+    for one in report.renamed:
+        note(f"session {one['key']!r} of {one['source']} is another one than before, and is now {one['to']!r}")
+    for one in report.specs:
+        note(f"server {one['server']!r} is configured otherwise in {one['source']}; that is kept in the table info")
+    for name in report.tasks:
+        note(f"task {name} is told differently; the better status is kept")
+    note(f"wrote {report.store}: {report.sessions:,} sessions, {report.calls:,} calls; {report.same:,} sessions were the same")
