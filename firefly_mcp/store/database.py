@@ -14,6 +14,9 @@ from firefly_mcp.store.migrations import migrate
 from firefly_mcp.store.schema import APPLICATION_ID
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
+_CHECKPOINT_PAGES = 4000
+"""Pages (of 4 KiB) in the write-ahead log before they are folded into the file. Hashes scatter the pages of a large recording:
+SQLite's 1,000 would fold, and wait for the disk, every 200 calls."""
 _CHECK_UP_TO = 32 * 1024 * 1024
 """Files up to this size are checked in full when opened; a larger one shows damage when the page is read."""
 
@@ -46,6 +49,7 @@ def open_database(path: Path, *, create: bool, durability: str = "normal", exclu
             db.pragma("journal_mode", "wal")
             db.pragma("synchronous", "full" if durability == "full" else "normal")
             db.pragma("foreign_keys", "on")
+            db.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
             migrate(db, str(path))
         except BaseException:
             db.close()

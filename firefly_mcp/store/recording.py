@@ -153,12 +153,13 @@ class Recording:
     def store_result(self, result: JsonObject) -> str:
         """Store a result by its content, inside the caller's transaction, and give its hash."""
         digest = hash_json(result)
-        if not self.db.execute("SELECT 1 FROM blob WHERE hash = ?", (digest,)).fetchall():
+        data = text(result)
+        if len(data) >= blobs.LARGE:  # a shorter one holds nothing that is kept apart
             skeleton, parts = blobs.split(result)
             for part_hash, part in parts.items():
                 self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (part_hash, len(part), part))
             data = text(skeleton)
-            self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (digest, len(data), data))
+        self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (digest, len(data), data))
         return digest
 
     def load_result(self, digest: str) -> JsonObject:

@@ -94,7 +94,7 @@ class StdioUpstream:
                 self._stdin.write(dumps(notification("notifications/cancelled", told)) + b"\n")
             raise
         except ServerError:
-            if future.done():
+            if future.done() and not future.cancelled():
                 future.exception()  # the same trouble; asyncio would complain that nobody has looked at it
             raise
         finally:
