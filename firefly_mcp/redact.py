@@ -30,7 +30,14 @@ from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
 from firefly_mcp.secret_values import MARKER, SecretValues
 from firefly_mcp.user_patterns import UserPattern, key_pattern
 
-_HINTS = tuple({hint: None for rule in RULES for hint in rule.hints})
+
+def _any_of(hints: Iterable[bytes]) -> re.Pattern[bytes]:
+    """One search in place of one for each hint."""
+    return re.compile(b"|".join(re.escape(hint) for hint in sorted(hints)))
+
+
+_HINT = _any_of({hint for rule in RULES for hint in rule.hints})
+_NAME_HINT = _any_of(NAME_HINTS)
 _ECHOES_KEPT = 200
 _SHORTEST_ECHO = 6
 """What a user's rule hides is taken out of the rest of the same message from this length on."""
@@ -109,8 +116,7 @@ class Redactor:
 
     def _redact(self, value: JSON, *, request: bool, found: list[str], ours: bool = True) -> JSON:
         keyed = ours and bool(self._keys)
-        lowered = dumps(value).lower()
-        if keyed or any(hint in lowered for hint in NAME_HINTS):
+        if keyed or _NAME_HINT.search(dumps(value).lower()):
             value = self._by_name(value, request, keyed, None, found)
         sources = self._given if request else [*self._given, self._memory]
         if found:
@@ -190,8 +196,7 @@ class Redactor:
     def _clean(self, value: JSON, sources: Sequence[SecretValues], patterns: Sequence[UserPattern]) -> JSON:
         data = dumps(value)
         lowered = data.lower()
-        there = [hint for hint in _HINTS if hint in lowered]
-        rules = [rule for rule in RULES if any(hint in there for hint in rule.hints)] if there else []
+        rules = [rule for rule in RULES if any(hint in lowered for hint in rule.hints)] if _HINT.search(lowered) else []
         sources = [source for source in sources if source.may_be_in(data)]
         return self._walk(value, sources, rules, patterns) if rules or sources or patterns else value
 

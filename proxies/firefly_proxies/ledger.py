@@ -165,10 +165,10 @@ class Ledger:
 
     def _clean(self, redact: Callable[..., Any], value: JSON, **place: str | None) -> Any:
         """The value redacted; what was found is counted for this session, although sessions share the redactor."""
-        before = self._redactor.counts.copy()
+        before = dict(self._redactor.counts)
         cleaned = redact(value, **place)
         if cleaned is not value:
-            self._redacted += self._redactor.counts - before
+            self._redacted += self._redactor.counts - Counter(before)
         return cleaned
 
     def _report(self) -> None:

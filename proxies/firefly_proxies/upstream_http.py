@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -157,8 +159,7 @@ class HttpUpstream:
         answer["id"] = message["id"]
         return answer
 
-    @contextlib.asynccontextmanager
-    async def _post(self, message: JsonObject) -> AsyncIterator[Reply]:
+    def _post(self, message: JsonObject) -> _Posted:
         version = version_of(message)
         if version is None or "method" not in message:
             headers = self._handshake_headers()
@@ -167,15 +168,15 @@ class HttpUpstream:
         if version is None and message.get("method") == "initialize":
             headers.pop("Mcp-Protocol-Version", None)
         data = dumps(message)
-        try:
-            async with (
-                self._http.post(self._url, data=data, headers=headers, allow_redirects=False)
-                if self._posts is None
-                else self._posts.post(data, headers)
-            ) as reply:
-                yield reply
-        except (aiohttp.ClientError, OSError) as trouble:
-            raise ServerError(f"server {self._name!r} cannot be reached at {self._shown}: {_reason(trouble)}") from trouble
+        if self._posts is not None:
+            try:
+                return _Posted(self._posts.post(data, headers), self._unreachable)
+            except aiohttp.ClientError as trouble:
+                raise self._unreachable(trouble) from trouble
+        return _Posted(self._http.post(self._url, data=data, headers=headers, allow_redirects=False), self._unreachable)
+
+    def _unreachable(self, trouble: Exception) -> ServerError:
+        return ServerError(f"server {self._name!r} cannot be reached at {self._shown}: {_reason(trouble)}")
 
     def _handshake_headers(self) -> dict[str, str]:
         headers = {**self._headers, **_ACCEPT}
@@ -294,6 +295,27 @@ class HttpUpstream:
             except (aiohttp.ClientError, OSError, ServerError, ValueError):
                 pass
             await asyncio.sleep(place.retry_ms / 1000)
+
+
+class _Posted:
+    """A POST as an asynchronous context, in which the HTTP client's trouble is the server's. A class: generators cost more."""
+
+    def __init__(self, posting: AbstractAsyncContextManager[Reply], explain: Callable[[Exception], ServerError]) -> None:
+        self._posting = posting
+        self._explain = explain
+
+    async def __aenter__(self) -> Reply:
+        try:
+            return await self._posting.__aenter__()
+        except (aiohttp.ClientError, OSError) as trouble:
+            raise self._explain(trouble) from trouble
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._posting.__aexit__(kind, error, trace)
+        if isinstance(error, (aiohttp.ClientError, OSError)):
+            raise self._explain(error) from error
 
 
 class _Place:
