@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from firefly_mcp.argkinds import ArgumentKind
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.errors import ConfigError
+from firefly_mcp.match.kinds import ArgumentKind
+from firefly_mcp.match.rules import ToolRules
 from firefly_mcp.replay.faults import FaultRule
 from firefly_mcp.state.effects import Effect, Pair
-from firefly_mcp.tool_rules import ToolRules
 from firefly_mcp.types import MatchKind, ToolKey
 
 __all__ = ["NO_REPLAY_RULES", "Entry", "ReplayRules", "ToolRules"]
 
 FILE_NAME = "replay.toml"
+_LADDER = list(MatchKind)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,17 @@ class ReplayRules:
         if rules is None:
             rules = self._tools[key] = self._merged(key)
         return rules
+
+    def allows(self, key: ToolKey, kind: MatchKind) -> bool:
+        """Whether an answer of this kind may be served for this tool."""
+        highest = self.tool(key).highest
+        return highest is None or _LADDER.index(kind) <= _LADDER.index(highest)
+
+    def forms_digest(self, key: ToolKey) -> str:
+        """Hash of what decides the hashes of the tool's calls: rules that differ only in how far they go have the same."""
+        rules = self.tool(key)
+        kinds = {place: str(kind) for place, kind in rules.kinds.items()}
+        return hash_json({"ignore": sorted(rules.ignore), "kinds": kinds, "off": sorted(rules.off)})
 
     def side_effects(self, key: ToolKey) -> bool:
         """Whether calls of this tool do something in the world, so that none may be answered by likeness or be repeated."""
@@ -143,7 +155,7 @@ class ReplayRules:
             kinds={place: kind for entry in fitting for place, kind in entry.kinds.items()},
             off=frozenset(name for entry in fitting for name in entry.off),
             threshold=threshold if isinstance(threshold, float) else None,
-            highest=min(bounds, key=list(MatchKind).index, default=None),
+            highest=min(bounds, key=_LADDER.index, default=None),
         )
 
 

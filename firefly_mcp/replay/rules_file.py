@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from firefly_mcp.argkinds import ArgumentKind
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.match.kinds import ArgumentKind
 from firefly_mcp.normalize import RULES
 from firefly_mcp.places import PlaceError, parse_place
 from firefly_mcp.replay.faults import INTERNAL_ERROR, FaultKind, FaultRule
