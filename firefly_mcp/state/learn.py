@@ -25,11 +25,13 @@ from firefly_mcp.types import Call, CallStatus, SessionKind, Tool, ToolKey
 EQUALITIES_NEEDED = 3
 
 
-def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None = None) -> EffectRelation:
-    """The effect relation of everything in the recording."""
-    tools = queries.tool_map(recording)
+def learn_effects(
+    recording: Recording, declared: Mapping[Pair, Effect] | None = None, *, server: str | None = None
+) -> EffectRelation:
+    """The effect relation of everything in the recording, or of one server in it."""
+    tools = {key: tool for key, tool in queries.tool_map(recording).items() if server in (None, key.server)}
     by_session: dict[int, list[Call]] = defaultdict(list)
-    for call in queries.calls(recording, evidence_only=True, results=False):
+    for call in queries.calls(recording, server=server, evidence_only=True, results=False):
         by_session[call.session].append(call)
     links = [
         (by_session[session.id], by_session[of])
