@@ -293,7 +293,7 @@ class SessionWriter:
         params: JsonObject,
         *,
         started_at: float,
-        match: str,
+        match: str | None,
         source_call: int | None,
         result_hash: str | None,
         error: JsonObject | None,

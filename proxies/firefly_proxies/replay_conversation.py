@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from firefly_mcp import __version__
 from firefly_mcp.jsonio import JsonObject
@@ -43,8 +43,19 @@ class Ask:
 
 Step = Callable[[Ask], Awaitable[Answer]]
 """Finds the answer to a request."""
-Wrap = Callable[[Step], Step]
-"""Puts something around a step: asks elsewhere on a miss, waits, spoils the answer."""
+
+
+class Wrap(Protocol):
+    """Puts something around the look-up of calls: asks elsewhere on a miss, waits, spoils the answer."""
+
+    def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
+        """The step of one session, with ``step`` inside; ``emit`` reaches the client."""
+
+    async def end(self, session: ReplaySession) -> None:
+        """Release what a session holds."""
+
+    async def close(self) -> None:
+        """Release what the sessions shared."""
 
 
 class ReplayConversation:
@@ -59,7 +70,7 @@ class ReplayConversation:
         self._stateless = opening.stateless
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
-            self._answer = wrap(self._answer)
+            self._answer = wrap.around(self._answer, self._session, emit)
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
@@ -85,6 +96,8 @@ class ReplayConversation:
 
     async def close(self) -> None:
         """End the logged session."""
+        for wrap in self._factory.wraps:
+            await wrap.end(self._session)
         if self._log is not None:
             self._log.end()
 
@@ -154,7 +167,7 @@ class ReplayConversation:
                 return self._recorded(request_id, answer)
         assert answer is not None
         self._note(self._factory.servers[0], method, asked, answer)
-        if not any(key.tool == method for key, _ in self._factory.replay.index.exact):
+        if not self._factory.replay.index.knows(method):
             return messages.error(request_id, messages.METHOD_NOT_FOUND, f"Method not found: {method} was never recorded")
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(request_id, MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})
