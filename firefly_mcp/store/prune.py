@@ -12,9 +12,9 @@ import apsw
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Session, SessionKind
 
 _DAY = 86_400
@@ -113,7 +113,7 @@ def remove_sessions(db: apsw.Connection, sessions: Sequence[Session]) -> dict[st
 
 def squeeze(recording: Recording) -> None:
     """Write the file anew without what was deleted, and empty its log; the recording must be open exclusively."""
-    with store_errors(recording.path):
+    with StoreErrors(recording.path):
         recording.db.execute("VACUUM")
         recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

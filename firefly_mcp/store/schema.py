@@ -134,7 +134,7 @@ CREATE TABLE verdict (
 """
 
 V2 = """
-CREATE INDEX call_open ON call (session_id) WHERE status <> 'done';
+DROP INDEX call_exact;
 CREATE TABLE candidate_tool (
   id INTEGER PRIMARY KEY,
   server_id INTEGER NOT NULL,
