@@ -57,7 +57,7 @@ class Answer:
     @property
     def instead(self) -> bool:
         """Whether a fault stands in place of an answer, so that none was looked for."""
-        return self.fault is not None and self.call is not None and self.call.id == MADE_UP
+        return self.kind is MatchKind.MISS and self.call is not None
 
     def provenance(self) -> JsonObject:
         """The ``firefly/*`` keys of ``_meta``."""
@@ -164,7 +164,7 @@ class ReplaySession:
         """
         thread = self._thread(asked.server)
         if self.replay.index.relation.writes(asked.key):
-            del thread.history.writers[past:]
+            thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
         thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
         thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))

@@ -24,7 +24,12 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session."""
+    """The origin as it enters state keys: an unknown one is shared with no other session.
+
+    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
+    """
+    if origin.startswith("live("):
+        return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
 
 
@@ -67,6 +72,12 @@ class History:
             if self.relation.may_affect(key, reader):
                 self._sums[reader] = (self._sums[reader] + own) % _MODULUS
         self.writers.append(Writer(key, past, label or str(key)))
+
+    def take_back(self, count: int) -> None:
+        """Forget all but the first ``count`` calls that may affect others."""
+        if len(self.writers) > count:
+            del self.writers[count:]
+            self._sums.clear()
 
     def _sum(self, key: ToolKey) -> int:
         known = self._sums.get(key)

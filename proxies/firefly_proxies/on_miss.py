@@ -36,12 +36,14 @@ class Place:
         emit: reaches its client.
         lock: held while a call that has to do with state is answered: what it may change must be settled before the next one.
         made: its answered calls that have to do with state, in order.
+        unanswered: a call that may have changed something and got no answer; empty when there is none.
     """
 
     session: ReplaySession
     emit: Emit
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     made: list[Made] = field(default_factory=list)
+    unanswered: str = ""
 
 
 class Missed(NamedTuple):
@@ -99,6 +101,8 @@ class OnMiss:
                     found = await self._elsewhere.answer(place, Missed(ask, found, state, past))
                 if stateful and found.call is not None:
                     place.made.append(Made(ask, found.call))
+                elif session.past(ask.key.server) > past:
+                    place.unanswered = f"call of {ask.key}"
                 return found
 
         return answer
