@@ -13,7 +13,7 @@ from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
 from firefly_mcp.store.database import store_errors
-from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.recording import LIST_DIRECTION, Recording
 from firefly_mcp.types import Session, SessionKind
 
 _DAY = 86_400
@@ -110,10 +110,15 @@ def squeeze(recording: Recording) -> None:
 
 
 def _remove_orphans(db: apsw.Connection) -> int:
-    """Delete contents that no call refers to, neither as its result nor as a large part of it."""
+    """Delete contents that no call and no list refers to, neither as its result nor as a large part of it."""
     db.execute("CREATE TEMP TABLE kept_blob (hash TEXT PRIMARY KEY) WITHOUT ROWID")
     try:
         db.execute("INSERT OR IGNORE INTO kept_blob SELECT result_hash FROM call WHERE result_hash IS NOT NULL")
+        db.execute(
+            "INSERT OR IGNORE INTO kept_blob SELECT json_extract(message, '$.result_hash') FROM call_event"
+            " WHERE call_id IS NULL AND direction = ?",
+            (LIST_DIRECTION,),
+        )
         holders = db.execute(
             "SELECT data FROM blob WHERE hash IN (SELECT hash FROM kept_blob) AND instr(data, ?)", (MARK,)
         ).fetchall()
