@@ -61,7 +61,7 @@ class ReplayFactory:
         self.recording = recording
         self.policy = policy or ReplayPolicy()
         index = ReplayIndex(recording, servers)
-        if not index.exact:
+        if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
         self.replay = Replay(recording, self.policy, index)
         self.servers = [name for name in known if not servers or name in servers]

@@ -154,7 +154,7 @@ class ReplayConversation:
                 return self._recorded(request_id, answer)
         assert answer is not None
         self._note(self._factory.servers[0], method, asked, answer)
-        if not any(key.tool == method for key, _ in self._factory.replay.index.exact):
+        if not self._factory.replay.index.knows(method):
             return messages.error(request_id, messages.METHOD_NOT_FOUND, f"Method not found: {method} was never recorded")
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(request_id, MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})
