@@ -7,7 +7,7 @@ state count; lenient replay may then go to another state and says so. What no ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
@@ -25,6 +25,8 @@ from firefly_mcp.types import Call, MatchKind, ToolKey
 
 MADE_UP = 0
 """The id of a call that stands for an answer which nobody recorded."""
+Among = Callable[[int], bool]
+"""Says of a recorded call, by its id, whether it may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +120,50 @@ class ReplaySession:
         self.replay = replay
         self._threads: dict[str, _Thread] = {}
 
-    def answer(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> Answer:
+    def answer(
+        self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = (), among: Among | None = None
+    ) -> Answer:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it may
+        answer: an exchange with the client has told some apart.
         """
-        key = ToolKey(server, str(params.get("name", "")) if method == "tools/call" else method)
-        thread = self._thread(server)
-        state = thread.history.state_key(key)
-        asked = Asked(key, method, forms or (params,), call_hash(method, params))
+        thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
-        for rung in self.replay.rungs(key):
-            for group in rung.groups(asked):
-                same = [candidate for candidate in group.candidates if candidate.state_key == state]
-                if same:
-                    return self._serve(thread, key, rung.kind, Group(same, group.distance), same_state=True)
-                elsewhere.append((rung.kind, group))
-        if elsewhere and self.replay.policy.lenient:
-            return self._serve(thread, key, *elsewhere[0], same_state=False)
+        found = self._find(thread, asked, among, elsewhere)
+        if found is not None:
+            return self._serve(thread, asked.key, *found)
         return self._miss(thread, asked, params, elsewhere[0][1].candidates if elsewhere else ())
+
+    def candidates(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> list[Candidate]:
+        """The recorded answers among which :meth:`answer` would choose now, its choice first. Asking changes nothing."""
+        thread = self._thread(server)
+        found = self._find(thread, _asked(server, method, params, forms), None, [])
+        if found is None:
+            return []
+        chosen = self._choose(thread, found[1].candidates)
+        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+
+    def _find(
+        self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
+    ) -> tuple[MatchKind, Group, bool] | None:
+        """The first group that holds answers of this state, or failing that and if allowed, of another."""
+        state = thread.history.state_key(asked.key)
+        for rung in self.replay.rungs(asked.key):
+            for group in rung.groups(asked):
+                found = group.candidates
+                if among is not None:
+                    found = [candidate for candidate in found if among(candidate.call)]
+                    if not found:
+                        continue
+                same = [candidate for candidate in found if candidate.state_key == state]
+                if same:
+                    return rung.kind, Group(same, group.distance), True
+                elsewhere.append((rung.kind, group if among is None else Group(found, group.distance)))
+        if elsewhere and self.replay.policy.lenient:
+            return (*elsewhere[0], False)
+        return None
 
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history
@@ -169,7 +195,7 @@ class ReplaySession:
         thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
         thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))
 
-    def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, *, same_state: bool) -> Answer:
+    def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)
         call = queries.call(self.replay.recording, chosen.call)
         assert call is not None
@@ -199,3 +225,8 @@ class ReplaySession:
             begin = start_of(self.replay.index, server, self.replay.policy.start)
             thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, begin.origin, begin.writers))
         return thread
+
+
+def _asked(server: str, method: str, params: JsonObject, forms: Sequence[JsonObject]) -> Asked:
+    key = ToolKey(server, str(params.get("name", "")) if method == "tools/call" else method)
+    return Asked(key, method, forms or (params,), call_hash(method, params))
