@@ -61,8 +61,7 @@ _PARTS: dict[str, str] = {
     "connection": "session_id IN (SELECT id FROM slice_session) AND server_id IN (SELECT id FROM slice_server)",
     "blob": "hash IN (SELECT result_hash FROM call WHERE id IN (SELECT id FROM slice_call))",
     "call": "id IN (SELECT id FROM slice_call)",
-    "call_event": "call_id IN (SELECT id FROM slice_call)"
-    " OR call_id IS NULL AND session_id IN (SELECT id FROM slice_session)",
+    "call_event": "call_id IN (SELECT id FROM slice_call) OR call_id IS NULL AND session_id IN (SELECT id FROM slice_session)",
     "effect": "server_id IN (SELECT id FROM slice_server)",
 }
 """What of a table goes into the cassette of a slice."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.merge import MergeReport, absorb
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.transaction import StoreErrors
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Landing:
 
 @contextmanager
 def landing(store: Path) -> Iterator[Landing]:
-    """A recording to fill; when the block is left it becomes ``store``, or a part of it. An error, or a kill, leaves that alone.
+    """A recording to fill; at the end it becomes ``store``, or a part of it. An error, or a kill, leaves that alone.
 
     Raises:
         StoreError: ``store`` is no recording, or cannot be written.
@@ -49,7 +49,7 @@ def landing(store: Path) -> Iterator[Landing]:
         with Recording(part, create=True) as recording:
             arriving = Landing(recording, fresh=target is None)
             yield arriving
-            with store_errors(part):
+            with StoreErrors(part):
                 recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if target is None and not store.exists():
             part.rename(store)

@@ -1,6 +1,6 @@
 """Which part of a recording goes into a cassette: calls that were asked for, and the calls that they rest on.
 
-What a call answers depends on what was done before it. Where a server has state, a chosen call therefore brings along all earlier
+What a call answers depends on what was done before it. Where a server has state, a chosen call brings along all earlier
 calls of its session with that server (and those of the session that it continues): without them replay would take its state for
 another one. On a stateless server a call stands for itself.
 """
