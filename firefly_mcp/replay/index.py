@@ -14,14 +14,17 @@ import apsw
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
 from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.store.database import store_errors
+from firefly_mcp.state.history import History, origin_key
+from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import REPLAY_INDEX
-from firefly_mcp.types import Connection, Session, ToolKey
+from firefly_mcp.store.transaction import StoreErrors
+from firefly_mcp.types import Call, Connection, Session, ToolKey
 
 __all__ = ["Candidate", "End", "ReplayIndex"]
 
@@ -80,11 +83,20 @@ class ReplayIndex:
         self._places = [place for place in indexer.places if self._serves(place[1])]
         self._server_ids = {name: number for number, name in indexer.servers.items()}
         self._know_tools(indexer)
+        self._added = Additions(self._begin, self._hashes)
+
+    def add(self, call: Call) -> None:
+        """Take in a call that was recorded since, after those of its session that came before it."""
+        if (call.session, call.server) not in self.connections:
+            self.sessions |= {s.id: s for s in queries.sessions(self.recording, evidence_only=True)}
+            for link in queries.connections(self.recording, call.session):
+                self.connections[(link.session, link.server)] = link
+        self._added.add(call)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing that could answer a request."""
-        return not self._ids
+        return not (self._ids or self._added)
 
     def exact(self, key: ToolKey, args_hash: str) -> Sequence[Candidate]:
         """The recorded answers of calls with this canonical hash, in order."""
@@ -100,28 +112,33 @@ class ReplayIndex:
 
     def trace(self, session: int, server: str, first: int = 0, end: int = 1 << 62) -> list[tuple[str, str]]:
         """The ``(args_hash, outcome)`` of the answered calls of a session on a server, from place ``first`` to ``end``."""
+        added = self._added.trace((session, server))
+        if added is not None:
+            return list(added[first:end])
         self._stay_true()
         values = (session, first, end, self._server_ids[server], self._horizon)
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             rows: list[Any] = self.db.execute(_TRACE, values).fetchall()
         return [(_hash(args), _outcome(outcome)) for args, outcome in rows]
 
     def end(self, session: int, server: str) -> End | None:
         """Where a session left a server; None when it did not call it."""
-        history = history_of(self._evidence, self.relation, (session, server))
+        place = (session, server)
+        history = self._added.history(place) or history_of(self._evidence, self.relation, place)
         return None if history is None else End(history.origin, tuple(history.writers), history.totals)
 
     def knows(self, method: str) -> bool:
         """Whether any request of this method was recorded with its answer."""
-        return any(key.tool == method for key in self._ids)
+        return any(key.tool == method for key in self._ids) or self._added.knows(method)
 
     def places(self, server: str) -> list[int]:
         """The sessions that called a server, in order."""
-        return [session for session, name in self._places if name == server]
+        return [session for session, name in (*self._places, *self._added.places) if name == server]
 
     def origin_of(self, session: int, server: str) -> str:
         """The origin of a session's state on a server, as it enters state keys."""
-        return self._evidence.origin((session, server))
+        link = self.connections.get((session, server))
+        return origin_key(link.origin if link else "unknown", self.sessions[session].key)
 
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
@@ -130,6 +147,16 @@ class ReplayIndex:
     def identity_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the identifying arguments."""
         return self._evidence.hashes.identity(key, arguments)
+
+    def _begin(self, place: tuple[int, str]) -> History:
+        return History(self.relation, self.origin_of(*place))
+
+    def _hashes(self, call: Call) -> list[tuple[str, str]]:
+        found = [("args", call.args_hash)]
+        if call.tool is not None:
+            normalized, identity, _ = self._evidence.hashes.all(call.key, call.arguments)
+            found += [("normalized", normalized), ("identity", identity)]
+        return found
 
     def _serves(self, server: str) -> bool:
         return not self._servers or server in self._servers
@@ -140,7 +167,7 @@ class ReplayIndex:
 
     def _opened(self) -> tuple[apsw.Connection, Indexer]:
         db = self.recording.db
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             if self._given is None:
                 indexer = Indexer(self._evidence, db)
                 if indexer.fresh:
@@ -159,6 +186,10 @@ class ReplayIndex:
         return db, indexer
 
     def _look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
+        found = self._stored(name, key, digest)
+        return (*found, *self._added.look_up(name, key, digest)) if self._added else found
+
+    def _stored(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
         number = self._ids.get(key)
         if number is None:
             return ()
@@ -169,11 +200,11 @@ class ReplayIndex:
         try:
             rows: list[Any] = self.db.execute(_BY[name], (wanted, number, self._horizon)).fetchall()
         except apsw.Error:
-            with store_errors(self.recording.path):
+            with StoreErrors(self.recording.path):
                 raise
         if not rows or rows[0][0] != self._generation:
             self._stay_true()
-            return self._look_up(name, key, digest)
+            return self._stored(name, key, digest)
         found = tuple(
             Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
             for _, call, session, position, state, outcome, args in rows

@@ -24,7 +24,12 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session."""
+    """The origin as it enters state keys: an unknown one is shared with no other session.
+
+    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
+    """
+    if origin.startswith("live("):
+        return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
 
 
@@ -89,6 +94,14 @@ class History:
                 self._sums[reader] = (self._sums[reader] + own) % _MODULUS
         if self._remember:
             self.writers.append(Writer(key, past, label or str(key)))
+
+    def take_back(self, count: int) -> None:
+        """Forget all but the first ``count`` calls that may affect others."""
+        if len(self.writers) > count:
+            for writer in self.writers[count:]:
+                self.totals[writer.key] = (self.totals[writer.key] - _number(writer.past)) % _MODULUS
+            del self.writers[count:]
+            self._sums.clear()
 
     def _sum(self, key: ToolKey) -> int:
         """The pasts of all that may affect ``key``, added up."""

@@ -19,9 +19,9 @@ import apsw
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, loads, text
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.store.translation import Row, Translation
 
 _EFFECT_SOURCES = ("declared", "observed", "equality", "annotation", "verb", "default")
@@ -75,12 +75,23 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
                     _Source(source, target, report).take()
             for name in ("sessions", "calls"):
                 setattr(report, name, _number(target.db, f"SELECT count(*) FROM {name.removesuffix('s')}"))
-            with store_errors(part):
+            with StoreErrors(part):
                 target.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         part.rename(out)
     finally:
         for suffix in SUFFIXES:
             part.with_name(part.name + suffix).unlink(missing_ok=True)
+    return report
+
+
+def absorb(source: Recording, target: Recording) -> MergeReport:
+    """Put all of ``source`` into ``target``, which may hold something already, in one transaction.
+
+    Raises:
+        StoreError: one of them is damaged, or the target cannot be written.
+    """
+    report = MergeReport(target.path)
+    _Source(source, target, report).take()
     return report
 
 
@@ -96,7 +107,7 @@ class _Source:
 
     def take(self) -> None:
         """Copy everything, in one transaction there, from one state here."""
-        with store_errors(self.source.path):
+        with StoreErrors(self.source.path):
             self.source.db.execute("BEGIN")
         try:
             with self.target.transaction():

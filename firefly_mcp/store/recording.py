@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-
-import apsw
 
 from firefly_mcp.canonical import call_hash, hash_json
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
-from firefly_mcp.store.database import open_database, store_errors
+from firefly_mcp.store.database import open_database
+from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
+LIST_DIRECTION = "list"
+"""The direction of an event that is a page of a list."""
 _STANDING = frozenset({"subscriptions/listen"})
 """Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
 
@@ -60,19 +60,9 @@ class Recording:
         """The recording's own id, given when it was made."""
         return str(self.db.execute("SELECT value FROM info WHERE key = 'recording_id'").fetchall()[0][0])
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
+    def transaction(self) -> Transaction:
         """One atomic write; SQLite's errors become :class:`~firefly_mcp.errors.StoreError`."""
-        with store_errors(self.path):
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.db
-                self.db.execute("COMMIT")
-            except BaseException:
-                # After a full disk SQLite has rolled back by itself.
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
+        return Transaction(self.path, self.db)
 
     def add_server(self, name: str, spec: JsonObject | None = None) -> int:
         """The server's id; a spec (already redacted) replaces the one that is stored."""
@@ -122,18 +112,20 @@ class Recording:
             session_id = db.last_insert_rowid()
         return SessionWriter(self, session_id, key)
 
-    def snapshot_tools(self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "") -> list[Tool]:
-        """Store the tools as a server lists them now; a definition that is already there only becomes the latest."""
+    def snapshot_tools(
+        self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "", seen_at: float | None = None
+    ) -> list[Tool]:
+        """Store the tools as a server lists them now, or listed them at ``seen_at``; the list that was seen last counts."""
         server_id = self.add_server(server)
         tools = [Tool(server, definition) for definition in definitions]
-        now = time.time()
+        now = time.time() if seen_at is None else seen_at
         with self.transaction() as db:
             for position, tool in enumerate(tools):
                 optional = (tool.output_schema, tool.definition.get("annotations"))
                 db.execute(
                     "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
                     " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at,"
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at),"
                     " position = excluded.position",
                     (
                         server_id,
@@ -185,6 +177,11 @@ class SessionWriter:
         self._seq = 0
         self._open: dict[int, float] = {}
 
+    @property
+    def calls(self) -> int:
+        """How many calls were appended: the ``seq`` of the last one."""
+        return self._seq
+
     def describe(self, *, client_info: JsonObject, protocol_version: str) -> None:
         """Fill in what the client said of itself once it has said it."""
         with self.recording.transaction() as db:
@@ -195,7 +192,7 @@ class SessionWriter:
 
     def label(self, name: str, value: JSON) -> None:
         """Set one label of the session; the others stay."""
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "UPDATE session SET labels = json_set(labels, ?, json(?)) WHERE id = ?", (f'$."{name}"', text(value), self.id)
             )
@@ -224,7 +221,7 @@ class SessionWriter:
         standing = method in _STANDING
         now = time.time()
         self._seq += 1
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, request_meta, started_at,"
                 " overlaps, match) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -293,7 +290,7 @@ class SessionWriter:
         params: JsonObject,
         *,
         started_at: float,
-        match: str,
+        match: str | None,
         source_call: int | None,
         result_hash: str | None,
         error: JsonObject | None,
@@ -328,7 +325,7 @@ class SessionWriter:
     def cancel_call(self, call_id: int) -> None:
         """Mark a call that the client cancelled before its answer came."""
         self._open.pop(call_id, None)
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute("UPDATE call SET status = ? WHERE id = ?", (CallStatus.CANCELLED, call_id))
 
     def abandon_call(self, call_id: int) -> None:
@@ -344,10 +341,26 @@ class SessionWriter:
             message: the JSON-RPC message.
             offset_ms: milliseconds since the call (or session) began.
         """
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
                 (call_id, self.id, offset_ms, direction, text(message)),
+            )
+
+    def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
+        """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
+        with self.recording.transaction() as db:
+            told: JsonObject = {
+                "server": server,
+                "method": method,
+                "after": after,
+                "result_hash": self.recording.store_result(result),
+            }
+            if cursor is not None:
+                told["cursor"] = cursor
+            db.execute(
+                "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, ?, ?)",
+                (self.id, LIST_DIRECTION, text(told)),
             )
 
     def set_origin(self, server: str, origin: str) -> None:
@@ -358,5 +371,5 @@ class SessionWriter:
 
     def end(self) -> None:
         """Mark the session as ended."""
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute("UPDATE session SET ended_at = ? WHERE id = ?", (time.time(), self.id))

@@ -179,7 +179,7 @@ CREATE TABLE learned_effect (
 """
 
 V2 = f"""
-CREATE INDEX call_open ON call (session_id) WHERE status <> 'done';
+DROP INDEX call_exact;
 {REPLAY_INDEX}
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
