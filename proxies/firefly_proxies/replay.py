@@ -21,6 +21,7 @@ from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_proxies.conversation import Conversation, Emit, Opening
+from firefly_proxies.replay_at_once import RecordedResults
 from firefly_proxies.replay_conversation import ReplayConversation, Wrap
 from firefly_proxies.replay_log import ReplayLog
 
@@ -76,6 +77,9 @@ class ReplayFactory:
         self.forms = RequestForms(recording, redaction)
         self.log = ReplayLog(recording) if log else None
         self.wraps = tuple(wraps)
+        self.answers_at_once = not self.wraps
+        """Whether plain hits may go the shorter way: nothing is wrapped around the look-up."""
+        self.results = RecordedResults(self)
 
     async def open(self, opening: Opening, emit: Emit) -> Conversation:
         """Begin a session with a state of its own."""
