@@ -90,7 +90,7 @@ class ReplayFactory:
         for wrap in self.wraps:
             await wrap.close()
         if self.log is not None:
-            self.log.flush()
+            self.log.close()
 
     def introduction(self) -> JsonObject:
         """The recorded result of ``initialize`` (or ``server/discover``); for several servers, the union of capabilities."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
+from firefly_mcp.errors import FireflyError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, Hit
 from firefly_mcp.store.recording import Recording, Row, SessionWriter
@@ -15,7 +17,9 @@ from firefly_proxies.conversation import Opening
 BATCH = 500
 """Calls that are written at once."""
 _SECONDS = 1.0
-"""What is not written by then is; so long also looking up keeps its snapshot."""
+"""What is not written by then is."""
+_TICKS_HELD = 10
+"""So many seconds a busy replay reads from one snapshot: taking another costs the pages that are in memory."""
 
 
 class ReplayLog:
@@ -26,6 +30,7 @@ class ReplayLog:
         self.recording = recording
         self._waiting: list[tuple[ReplaySessionLog, Callable[[SessionWriter], Row]]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._ticks = 0
 
     def session(self, opening: Opening) -> ReplaySessionLog:
         """The log of one session; it is in the recording once it has made a call."""
@@ -36,21 +41,38 @@ class ReplayLog:
         self._waiting.append((log, row))
         if len(self._waiting) >= BATCH:
             self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_SECONDS, self.flush)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_SECONDS, self._tick)
 
     def flush(self) -> None:
-        """Write what is waiting, in one transaction, and let go of the snapshot that was read from."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self.recording.reader.release()
+        """Write what is waiting, in one transaction."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         writers = [log.begin() for log, _ in waiting]
         with self.recording.transaction():
             self.recording.add_replayed(row(writer) for writer, (_, row) in zip(writers, waiting, strict=True))
+
+
+    def close(self) -> None:
+        """Write what is waiting, and let go of the snapshot that was read from."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.flush()
+        self.recording.reader.release()
+
+    def _tick(self) -> None:
+        """Once a second: what waits is written. The snapshot is held while there is something to do, but not for long."""
+        self._timer = None
+        idle = not self._waiting
+        self._ticks += 1
+        with contextlib.suppress(FireflyError):  # told by the next flush
+            self.flush()
+        if idle or self._ticks % _TICKS_HELD == 0:
+            self.recording.reader.release()
+        if not idle:
+            self._timer = asyncio.get_running_loop().call_later(_SECONDS, self._tick)
 
 
 class ReplaySessionLog:
