@@ -217,6 +217,8 @@ class ReplaySession:
         for rung in self.replay.rungs(asked.key):
             for group in rung.groups(asked):
                 found = group.candidates
+                if among is None and len(found) == 1 and found[0].state_key == state:
+                    return rung.kind, group, True
                 if among is not None:
                     found = [candidate for candidate in found if among(candidate.call)]
                     if not found:

@@ -222,8 +222,10 @@ class ReplayIndex:
             return known
         rows = self._rows(_BY[name], (wanted, number, self._horizon))
         found = tuple(
-            Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
-            for call, session, position, state, outcome, args in rows
+            [
+                Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
+                for call, session, position, state, outcome, args in rows
+            ]
         )
         if len(self._found) >= _LOOK_UPS_KEPT:
             self._found.clear()

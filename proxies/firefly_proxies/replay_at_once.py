@@ -99,7 +99,7 @@ class AtOnce:
         exposed = str(params.get("name", ""))
         key = self._names.key(exposed) or ToolKey(self._servers[0], exposed)
         params["name"] = key.tool
-        asked, forms = self._forms.of(params, key.server, key.tool)
+        asked, forms = (params, (params,)) if self._forms.untouched(body) else self._forms.of(params, key.server, key.tool)
         args_hash = call_hash("tools/call", asked)
         hit = self._session.hit(Asked(key, "tools/call", forms, args_hash))
         result = None if hit is None else self._results.of(hit)

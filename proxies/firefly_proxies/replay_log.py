@@ -53,7 +53,6 @@ class ReplayLog:
         with self.recording.transaction():
             self.recording.add_replayed(row(writer) for writer, (_, row) in zip(writers, waiting, strict=True))
 
-
     def close(self) -> None:
         """Write what is waiting, and let go of the snapshot that was read from."""
         if self._timer is not None:
