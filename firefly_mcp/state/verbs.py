@@ -30,7 +30,7 @@ _SWITCH = re.compile(
     r"^(?:.*_)?(?:output|out|save|dest|destination|export|write|persist|extract)"
     r"(?:_(?:to|in|path|file|filename|dir|directory|folder|as))+$"
     r"|^(?:save|delete|remove|overwrite|update|upsert|append|persist|commit|apply|force|write|store)(?:_\w+)?$"
-    r"|^dry_?run$|^(?:var|variable)_name$"
+    r"|^dry_?run$|^(?:var|variable)_name$|^(?:ack|acknowledge|consume|pop|mark_read)$|^(?:docx|pdf|csv|xlsx|file)_output$"
 )
 _PLACE = re.compile(r"\b(?:path|file|folder|directory|save|write)", re.IGNORECASE)
 _HANDLE = re.compile(
@@ -39,14 +39,17 @@ _HANDLE = re.compile(
 )
 _SESSION = re.compile(r"(?:^|_)session(?:_|$)")
 _LANGUAGE = re.compile(r"^(?:sql|statement|statements|command|commands|cmd|script|shell|program|operations|action)$")
-_THING = r"\s+(?:the|a|an|it|them|its|this|that|these|each|all|every|one|new|your|their|chunks?|files?|results?|output|[A-Z]{2,}\S*)\b"
+_THING = (
+    r"\s+(?:the|a|an|it|them|its|this|that|these|each|all|every|one|new|your|their"
+    r"|chunks?|files?|results?|output|[A-Z]{2,}\S*)\b"
+)
 _CHANGING = (
     "add|append|archive|assign|clear|create|delete|edit|export|insert|log|mark|modify|move|overwrite|persist|post|record"
     "|register|remove|rename|replace|reset|save|send|store|update|upload|write"
 )
 _SAID = re.compile(
     r"(?P<before>\b(?:not|never|without|no|nothing|nor|cannot|can't|won't|doesn't|don't|must)\s+(?:\w+\s+){0,2})?"
-    r"(?:\b(?:and|then|or)\s+(?:also\s+|optionally\s+|automatically\s+)?(?:auto-)?"
+    r"(?:\b(?:and|then|or|also)\s+(?:also\s+|optionally\s+|automatically\s+)?(?:auto-)?"
     rf"(?P<told>(?:{_CHANGING}|set)(?:s|es)?)|(?<![\w-])(?P<third>(?:{_CHANGING}|set)(?:s|es)))(?-i:{_THING})",
     re.IGNORECASE,
 )
@@ -86,7 +89,7 @@ def is_verb(word: str) -> bool:
 
 
 def clears(tool: Tool) -> bool:
-    """Whether the tool takes away what others have left behind (a history, a stack), other than copies of what lies elsewhere."""
+    """Whether the tool takes away what others have left behind (a history, a stack); a cache holds only copies."""
     words = _words(tool.name)
     return bool(CLEAR & set(words)) and not {"cache", "cached"} & set(words)
 
@@ -94,6 +97,11 @@ def clears(tool: Tool) -> bool:
 def keeps_account(tool: Tool) -> bool:
     """Whether the tool tells what calls were made, so that any call may change its answer."""
     return bool(JOURNAL & set(_words(tool.name)))
+
+
+def takes_language(tool: Tool) -> bool:
+    """Whether the tool takes a command, a query or the name of an action, so that no call tells what the next one will do."""
+    return _language(tool, _verb(tool)[0]) is not None
 
 
 def observes(tool: Tool) -> bool:
@@ -137,10 +145,7 @@ def _doubt(tool: Tool, verb: str) -> str:
         if _SWITCH.match(name) or place:
             return f"it takes {name!r}"
     about = tool.description[:1500]
-    language = next((name for name in arguments if _LANGUAGE.match(name)), None)
-    if language is None and "query" in arguments and verb != "read":
-        named = re.search(r"\bsql\b", f"{tool.name} {about}", re.IGNORECASE)
-        language = "query" if named or (verb == "query" and "database" in about.lower()) else None
+    language = _language(tool, verb)
     if language and not _READ_ONLY.search(about):
         return f"{language!r} may say anything"
     if verb in COMPUTE and any(_SESSION.search(name) for name in arguments):
@@ -149,8 +154,23 @@ def _doubt(tool: Tool, verb: str) -> str:
         handle = next((name for name in arguments if _HANDLE.search(name)), None)
         if handle or not arguments:
             return f"it may work on {handle!r} itself" if handle else "it is given nothing to work on"
+    told = _first_word(tool.description)
+    if told in WRITE:
+        return f"its description begins with {told!r}"
     said = next((found for found in _SAID.finditer(about) if not found["before"]), None)
     return "" if said is None else f"its description says {(said['told'] or said['third']).lower()!r}"
+
+
+def _language(tool: Tool, verb: str) -> str | None:
+    """The argument in which anything can be asked for, if there is one."""
+    schema = tool.input_schema
+    names = ["_".join(_words(name)) for name in properties(schema, schema)]
+    found = next((name for name in names if _LANGUAGE.match(name)), None)
+    if found is None and "query" in names and verb != "read":
+        about = tool.description[:1500]
+        named = re.search(r"\bsql\b", f"{tool.name} {about}", re.IGNORECASE)
+        found = "query" if named or (verb == "query" and "database" in about.lower()) else None
+    return found
 
 
 def _arithmetic(tool: Tool, *, numbers_only: bool = False) -> bool:

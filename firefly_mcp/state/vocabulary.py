@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 OBSERVE = frozenset(
-    """are ask browse check count define describe detect diff display enumerate explain explore fetch find get glob grep has help
-    identify info inspect is ls list look lookup peek ping preview query read recommend retrieve return returns search show
+    """are ask browse check count define describe detect diff display enumerate explain explore fetch find get glob grep has
+    help identify info inspect is ls list look lookup peek ping preview query read recommend retrieve return returns search show
     stat stats status suggest summarize tail tell view what which who whoami""".split()
 )
 """They look at something and leave it as it is."""
@@ -48,9 +48,9 @@ ARITHMETIC = frozenset("add change close decrease increase log order sign trunca
 """Writing verbs that do sums where all that is given is numbers."""
 
 VALUES = frozenset(
-    """a angle args b base boundary c coefficients data degree denominator divisor end equation equations exponent expr expression
-    expressions f fraction func function guess guesses k lhs limit lower m mapping matrix modulus n number numbers numerator
-    old_new p pattern point points precision q r rhs s sequence start stop step symbol symbols t u upper v value values var
+    """a angle args b base boundary c coefficients data degree denominator divisor end equation equations exponent expr
+    expression expressions f fraction func function guess guesses k lhs limit lower m mapping matrix modulus n number numbers
+    numerator old_new p pattern point points precision q r rhs s sequence start stop step symbol symbols t u upper v value values var
     variable variables vector vectors w x x0 y z""".split()
 )
 """Arguments that hold what is computed with, and name nothing that could be kept."""
