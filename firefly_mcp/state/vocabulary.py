@@ -50,7 +50,8 @@ ARITHMETIC = frozenset("add change close decrease increase log order sign trunca
 VALUES = frozenset(
     """a angle args b base boundary c coefficients data degree denominator divisor end equation equations exponent expr
     expression expressions f fraction func function guess guesses k lhs limit lower m mapping matrix modulus n number numbers
-    numerator old_new p pattern point points precision q r rhs s sequence start stop step symbol symbols t u upper v value values var
+    numerator old_new p pattern point points precision q r rhs s sequence start stop step symbol symbols t u upper v value
+    values var
     variable variables vector vectors w x x0 y z""".split()
 )
 """Arguments that hold what is computed with, and name nothing that could be kept."""
