@@ -1,8 +1,8 @@
 """What walks over stateful servers are made of: for each server its tools, with the values that their arguments may have.
 
 A value is a list to choose from; a string ``"@key"`` in it stands for a value that an earlier answer held under that key (or,
-for prose, that the server's pattern found in it), and ``"#"`` within a string for a number that no earlier call used. A tool that stands
-several times is called more often.
+for prose, that the server's pattern found in it), and ``"#"`` within a string for a number that no earlier call used. A tool
+that stands several times is called more often.
 """
 
 from __future__ import annotations

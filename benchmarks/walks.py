@@ -4,8 +4,8 @@
     python -m benchmarks.walks --config servers.json --seed FOLDER --part sessions
     python -m benchmarks.walks --config servers.json --seed FOLDER --part walks --only tau2-airline
 
-*sessions*: the first 20 servers of the file that start are recorded, one session each; then 32 clients at once replay one session of
-each server, twice, with one worker and with two. Every call must be a hit and every answer the recorded one.
+*sessions*: the first 20 servers of the file that start are recorded, one session each; then 32 clients at once replay one session
+of each server, twice, with one worker and with two. Every call must be a hit and every answer the recorded one.
 
 *walks*: stateful servers (benchmarks/walk_servers.py) are recorded on a walk of 200 calls that write and read. Replayed in the
 same order, every call must be a hit and equal. Then the walk's calls are reordered, run twice live in fresh folders and once in
@@ -18,27 +18,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pool import _caches
-from benchmarks.stdio_wire import StdioSession, stdio_session
 from benchmarks.walk_judge import bare, match_kind, wrong_places
+from benchmarks.walk_place import Place
 from benchmarks.walk_plans import Step, repeat, shuffled, wander
 from benchmarks.walk_servers import WALKS
 from benchmarks.walk_sessions import sessions_at_once
 from firefly_mcp.servers.config import ServerSpec, load_servers
-
-_SERVER_SECONDS = 400.0
 
 
 @dataclass
@@ -56,64 +50,6 @@ class Tally:
     def hits(self) -> int:
         """Calls of the reordered walks that were answered."""
         return sum(count for kind, count in self.kinds.items() if kind != "miss")
-
-
-class Place:
-    """One server with its folders, made anew before each run, always at the same place: paths in answers then agree."""
-
-    def __init__(self, spec: ServerSpec, folder: Path, seed: Path | None) -> None:
-        self.spec, self.folder, self.seed = spec, folder, seed
-        self.work, self.home = folder / "work", folder / "home"
-        self.store = folder / "walk.db"
-        path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
-        self.env = {**os.environ, "WORKDIR": str(self.work), "HOME": str(self.home), "PATH": path, **_caches()}
-        self.config = folder / "servers.json"
-        entry = {"command": spec.command, "args": list(spec.args), "env": dict(spec.env)}
-        self.config.write_text(json.dumps({"mcpServers": {spec.name: entry}}))
-
-    def clean(self) -> None:
-        """Fresh folders."""
-        for place in (self.work, self.home):
-            shutil.rmtree(place, ignore_errors=True)
-        if self.seed is None:
-            self.work.mkdir()
-        else:
-            shutil.copytree(self.seed, self.work)
-        self.home.mkdir()
-
-    @asynccontextmanager
-    async def live(self) -> AsyncIterator[StdioSession]:
-        """The server itself, in fresh folders."""
-        self.clean()
-        full = self.spec.expanded(self.env)
-        assert full.command is not None
-        async with self._session([full.command, *full.args], {**self.env, **full.env}) as session:
-            yield session
-
-    @asynccontextmanager
-    async def recording(self) -> AsyncIterator[StdioSession]:
-        """The server behind ``firefly record``, in fresh folders."""
-        self.clean()
-        argv = [sys.executable, "-m", "firefly_mcp", "record", "--store", str(self.store), "--config", str(self.config)]
-        async with self._session(argv, self.env) as session:
-            await session.listed("tools/list", "tools")
-            yield session
-
-    @asynccontextmanager
-    async def replay(self) -> AsyncIterator[StdioSession]:
-        """The recording, with the server gone."""
-        argv = [sys.executable, "-m", "firefly_mcp", "replay", "--store", str(self.store)]
-        async with self._session(argv, self.env) as session:
-            yield session
-
-    @asynccontextmanager
-    async def _session(self, argv: list[str], env: dict[str, str]) -> AsyncIterator[StdioSession]:
-        async with (
-            asyncio.timeout(_SERVER_SECONDS),
-            stdio_session(argv, env, self.work, self.folder / "errors.log") as session,
-        ):
-            await session.begin()
-            yield session
 
 
 async def walk_server(place: Place, length: int, orders: int, seed: int) -> Tally:
@@ -154,7 +90,8 @@ def _judge(tally: Tally, order: list[Step], replayed: list[Any], one: list[Any],
         if places:
             told = json.dumps(answer.get("result", answer))[:300]
             tally.wrong.append(
-                f"{at}: {step.tool} {json.dumps(step.arguments)[:120]} at {places[0]}: replay {told} live {json.dumps(one[at])[:300]}"
+                f"{at}: {step.tool} {json.dumps(step.arguments)[:120]} at {places[0]}: replay {told}"
+                f" live {json.dumps(one[at])[:300]}"
             )
 
 
