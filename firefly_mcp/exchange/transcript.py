@@ -74,7 +74,7 @@ class Transcript:
         elif number is not None:
             self._ask(at, str(method), number, message)
         elif method == "notifications/cancelled":
-            taken_back = self._asked.pop((message.get("params") or {}).get("requestId"), None)
+            taken_back = self._asked.pop((message.get("params") or {}).get("requestId", ""), None)
             if taken_back is not None and taken_back.call is not None:
                 self._intake.cancel(taken_back.call)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.redact import Redactor
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import CallStatus, SessionKind, is_error_result
 
 BATCH = 5000
@@ -57,7 +57,7 @@ class Intake:
 
     def commit(self) -> None:
         """Write what is waiting."""
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             if self.recording.db.in_transaction:
                 self.recording.db.execute("COMMIT")
         self._waiting = 0
@@ -102,9 +102,7 @@ class Intake:
         cleaned = self.redactor.definitions(list(definitions))
         self.recording.snapshot_tools(server, cleaned, protocol_version=protocol_version, seen_at=at)
 
-    def begin_call(
-        self, key: str, server: str, method: str, params: JsonObject | None, *, at: float, overlaps: int = 0
-    ) -> int:
+    def begin_call(self, key: str, server: str, method: str, params: JsonObject | None, *, at: float, overlaps: int = 0) -> int:
         """Append a request to the session of this key, which must be there; it is ``interrupted`` until it is answered.
 
         Returns:
@@ -209,10 +207,10 @@ class Intake:
         return place
 
     def _write(self, sql: str, values: tuple[object, ...]) -> None:
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             if not self.recording.db.in_transaction:
                 self.recording.db.execute("BEGIN IMMEDIATE")
-            self.recording.db.execute(sql, values)  # type: ignore[arg-type]
+            self.recording.db.execute(sql, values)
             self._waiting += 1
             if self._waiting >= BATCH:
                 self.commit()
