@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from firefly_mcp import __version__
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, ReplaySession
+from firefly_mcp.replay.faults import FaultKind
 from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
 from firefly_proxies.eras import discovery, stateless_result
+from firefly_proxies.silence import Silence
 
 if TYPE_CHECKING:
     from firefly_proxies.replay import ReplayFactory
@@ -43,8 +45,19 @@ class Ask:
 
 Step = Callable[[Ask], Awaitable[Answer]]
 """Finds the answer to a request."""
-Wrap = Callable[[Step], Step]
-"""Puts something around a step: asks elsewhere on a miss, waits, spoils the answer."""
+
+
+class Wrap(Protocol):
+    """Puts something around the look-up of calls: asks elsewhere on a miss, waits, spoils the answer."""
+
+    def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
+        """The step of one session, with ``step`` inside; ``emit`` reaches the client."""
+
+    async def end(self, session: ReplaySession) -> None:
+        """Release what a session holds."""
+
+    async def close(self) -> None:
+        """Release what the sessions shared."""
 
 
 class ReplayConversation:
@@ -56,10 +69,11 @@ class ReplayConversation:
         self._emit = emit
         self._session = factory.replay.session()
         self._log = factory.log.session(opening) if factory.log is not None else None
+        self._silence = Silence()
         self._stateless = opening.stateless
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
-            self._answer = wrap(self._answer)
+            self._answer = wrap.around(self._answer, self._session, emit)
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
@@ -81,10 +95,15 @@ class ReplayConversation:
         return answer
 
     async def notify(self, message: JsonObject) -> None:
-        """Nothing that a client tells changes what was recorded."""
+        """Nothing that a client tells changes what was recorded; it may give up a request that gets no answer."""
+        if message.get("method") == "notifications/cancelled":
+            self._silence.release(messages.params_of(message).get("requestId"))
 
     async def close(self) -> None:
         """End the logged session."""
+        self._silence.release_all()
+        for wrap in self._factory.wraps:
+            await wrap.end(self._session)
         if self._log is not None:
             self._log.end()
 
@@ -134,6 +153,8 @@ class ReplayConversation:
         asked, forms = self._factory.forms.of({**params, "name": key.tool}, key.server, key.tool)
         answer = await self._answer(Ask(self._session, key, "tools/call", message, asked, forms))
         self._note(key.server, "tools/call", asked, answer)
+        if answer.fault == FaultKind.DROP:
+            return await self._silence.keep(message["id"])
         if answer.call is None:
             assert answer.miss is not None
             refused = answer.miss.cause in ("invalid_arguments", "unknown_tool")
@@ -162,7 +183,10 @@ class ReplayConversation:
     def _recorded(self, request_id: messages.RequestId, answer: Answer) -> JsonObject:
         assert answer.call is not None
         if answer.call.error is not None:
-            return {"jsonrpc": "2.0", "id": request_id, "error": answer.call.error}
+            told = answer.call.error
+            if answer.fault is not None and self._factory.policy.provenance:
+                told = {**told, "data": answer.provenance()}
+            return {"jsonrpc": "2.0", "id": request_id, "error": told}
         return self._with_provenance(messages.response(request_id, answer.call.result or {}), answer)
 
     def _with_provenance(self, response: JsonObject, answer: Answer) -> JsonObject:
