@@ -19,7 +19,7 @@ from firefly_mcp.exchange.selection import Selection, Slice
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store import blobs
 from firefly_mcp.store.intake import BATCH
-from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.recording import LIST_DIRECTION, Recording
 
 FORMAT = 1
 MARK = "firefly/cassette"
@@ -56,14 +56,20 @@ _ORDER = {
     "simulated": "server_id, tool, args_hash, state_key, model",
     "info": "key",
 }
+_LISTED = (
+    f"direction = '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session) AND message ->> 'server' IN"
+    " (SELECT name FROM server WHERE id IN (SELECT id FROM slice_server))"
+)
 _PARTS: dict[str, str] = {
     "server": "id IN (SELECT id FROM slice_server)",
     "tool_snapshot": "(server_id, name) IN (SELECT server_id, name FROM slice_tool)",
     "session": "id IN (SELECT id FROM slice_session)",
     "connection": "session_id IN (SELECT id FROM slice_session) AND server_id IN (SELECT id FROM slice_server)",
-    "blob": "hash IN (SELECT result_hash FROM call WHERE id IN (SELECT id FROM slice_call))",
+    "blob": "hash IN (SELECT result_hash FROM call WHERE id IN (SELECT id FROM slice_call)"
+    f" UNION SELECT message ->> 'result_hash' FROM call_event WHERE {_LISTED})",
     "call": "id IN (SELECT id FROM slice_call)",
-    "call_event": "call_id IN (SELECT id FROM slice_call) OR call_id IS NULL AND session_id IN (SELECT id FROM slice_session)",
+    "call_event": f"call_id IN (SELECT id FROM slice_call) OR {_LISTED}"
+    f" OR call_id IS NULL AND direction <> '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session)",
     "effect": "server_id IN (SELECT id FROM slice_server)",
 }
 """What of a table goes into the cassette of a slice."""

@@ -179,7 +179,9 @@ def test_what_a_server_says_during_its_calls_comes_along(tmp_path: Path, capfd: 
     imported(capfd, RECORDED / FILES[form].format("chatty"), "--store", tmp_path / "a.db")
     with Recording(tmp_path / "a.db") as recording:
         tools = {one.id: one.tool for one in queries.calls(recording)}
-        events = recording.db.execute("SELECT call_id, direction, message FROM call_event ORDER BY id").fetchall()
+        sql = "SELECT call_id, direction, message FROM call_event ORDER BY direction <> 'list', id"
+        listed, *events = recording.db.execute(sql).fetchall()
+    assert (listed[1], json.loads(listed[2])["after"]) == ("list", 0)
     told = [(tools[number], direction, json.loads(message).get("method")) for number, direction, message in events]
     assert told == [
         ("count_to", "to_client", "notifications/message"),
