@@ -177,8 +177,8 @@ async def test_progress_of_the_live_server_reaches_the_client(tmp_path: Path, sp
             await client.call_tool("count_to", {"n": 1})
         told: list[float] = []
 
-        async def progress(done: float, total: float | None, message: str | None) -> None:
-            told.append(done)
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            told.append(progress)
 
         factory = ReplayFactory(recording, wraps=[OnMiss(Live(recording, {"chatty": spec("chatty")}, redactor=Redactor()))])
         async with running_http(factory) as url, Client(url, mode="legacy") as client:
