@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject
+from firefly_mcp.replay.candidate import outcome_of
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss
@@ -27,6 +28,8 @@ MADE_UP = 0
 """The id of a call that stands for an answer which nobody recorded."""
 Among = Callable[[int], bool]
 """Says of a recorded call, by its id, whether it may answer."""
+_COMPARED = 256
+"""Calls of a recorded session that are compared with this one's at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class _Thread:
     server: str
     history: History
     trace: list[tuple[str, str]] = field(default_factory=list)
+    agreed: dict[int, int] = field(default_factory=dict)
+    """By recorded session: how many first calls are known to agree; inverted once one does not."""
 
 
 class ReplaySession:
@@ -193,7 +198,7 @@ class ReplaySession:
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
         thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
-        thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))
+        thread.trace.append((asked.args_hash, outcome_of(asked)))
 
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)
@@ -210,20 +215,27 @@ class ReplaySession:
         """Of several recorded results: the session that agrees longest with this one's history, then the lowest call id."""
         if len({candidate.outcome for candidate in found}) == 1:
             return found[0]
-        index = self.replay.index
+        return max(found, key=lambda candidate: (self._agreement(thread, candidate), -candidate.call))
 
-        def agreement(candidate: Candidate) -> int:
-            before = index.trace(candidate.session, thread.server)[: candidate.position]
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, thread.trace, strict=False))
-            return sum(1 for _ in same)
-
-        return max(found, key=lambda candidate: (agreement(candidate), -candidate.call))
+    def _agreement(self, thread: _Thread, candidate: Candidate) -> int:
+        """How many of this session's first calls were the candidate's session's first calls too, with the same answers."""
+        while True:
+            agreed = thread.agreed.get(candidate.session, 0)
+            if agreed < 0:
+                return min(~agreed, candidate.position)
+            if agreed >= min(len(thread.trace), candidate.position):
+                return min(agreed, candidate.position)
+            end = min(len(thread.trace), agreed + _COMPARED)
+            recorded = self.replay.index.trace(candidate.session, thread.server, agreed, end)
+            pairs = zip(recorded, thread.trace[agreed:end], strict=False)
+            same = sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pairs))
+            thread.agreed[candidate.session] = agreed + same if same == end - agreed else ~(agreed + same)
 
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)
         if thread is None:
             begin = start_of(self.replay.index, server, self.replay.policy.start)
-            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, begin.origin, begin.writers))
+            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, *begin))
         return thread
 
 

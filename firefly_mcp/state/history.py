@@ -13,7 +13,7 @@ that a call costs the same after ten writes as after a hundred thousand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from firefly_mcp.canonical import hash_bytes
@@ -44,16 +44,36 @@ class Writer(NamedTuple):
 class History:
     """One session's history on one server, as far as state is concerned."""
 
-    def __init__(self, relation: EffectRelation, origin: str, writers: Sequence[Writer] = ()) -> None:
-        """Begin at ``origin`` (see :func:`origin_key`), with the writers of a session that this one continues."""
+    def __init__(
+        self,
+        relation: EffectRelation,
+        origin: str,
+        writers: Sequence[Writer] = (),
+        totals: Mapping[ToolKey, int] | None = None,
+        *,
+        remember: bool = True,
+    ) -> None:
+        """Begin.
+
+        Args:
+            relation: what may affect what.
+            origin: where the state began, see :func:`origin_key`.
+            writers: those of a session that this one continues.
+            totals: their past hashes, added up by tool; reckoned from ``writers`` when None.
+            remember: keep the writers themselves, to name them; state keys need the totals only.
+        """
         self.relation = relation
         self.origin = origin
         self.writers: list[Writer] = list(writers)
+        self.totals: dict[ToolKey, int] = dict(totals or {})
+        if totals is None:
+            for writer in self.writers:
+                self.totals[writer.key] = (self.totals.get(writer.key, 0) + _number(writer.past)) % _MODULUS
+        self._remember = remember
         self._sums: dict[ToolKey, int] = {}
-        """For each tool asked of so far: the sum over the writers that may affect it."""
 
     def context(self, key: ToolKey) -> list[Writer]:
-        """The earlier calls that may affect a call of ``key`` directly."""
+        """The earlier calls that may affect a call of ``key`` directly, of those that are remembered."""
         return [writer for writer in self.writers if self.relation.may_affect(writer.key, key)]
 
     def state_key(self, key: ToolKey) -> str:
@@ -68,21 +88,27 @@ class History:
             return
         past = hash_bytes("\n".join((str(key), args_hash, result_hash or "interrupted", f"{self._sum(key):x}")).encode())
         own = _number(past)
+        self.totals[key] = (self.totals.get(key, 0) + own) % _MODULUS
         for reader in self._sums:
             if self.relation.may_affect(key, reader):
                 self._sums[reader] = (self._sums[reader] + own) % _MODULUS
-        self.writers.append(Writer(key, past, label or str(key)))
+        if self._remember:
+            self.writers.append(Writer(key, past, label or str(key)))
 
     def take_back(self, count: int) -> None:
         """Forget all but the first ``count`` calls that may affect others."""
+        for writer in self.writers[count:]:
+            self.totals[writer.key] = (self.totals[writer.key] - _number(writer.past)) % _MODULUS
         if len(self.writers) > count:
             del self.writers[count:]
             self._sums.clear()
 
     def _sum(self, key: ToolKey) -> int:
+        """The pasts of all that may affect ``key``, added up."""
         known = self._sums.get(key)
         if known is None:
-            known = self._sums[key] = sum(_number(writer.past) for writer in self.context(key)) % _MODULUS
+            pasts = (total for writer, total in self.totals.items() if self.relation.may_affect(writer, key))
+            known = self._sums[key] = sum(pasts) % _MODULUS
         return known
 
 

@@ -29,17 +29,20 @@ def learn_effects(
     recording: Recording,
     declared: Mapping[Pair, Effect] | None = None,
     volatile: Mapping[ToolKey, bool] | None = None,
+    *,
+    server: str | None = None,
 ) -> EffectRelation:
-    """The effect relation of everything in the recording.
+    """The effect relation of everything in the recording, or of one server in it.
 
     Args:
         recording: what is learnt from.
         declared: effects that the user declares or denies, before all other evidence.
         volatile: tools of which the user says that they answer otherwise although nothing happened, or do not.
+        server: only this one.
     """
-    tools = queries.tool_map(recording)
+    tools = {key: tool for key, tool in queries.tool_map(recording).items() if server in (None, key.server)}
     by_session: dict[int, list[Call]] = defaultdict(list)
-    for call in queries.calls(recording, evidence_only=True, results=False):
+    for call in queries.calls(recording, server=server, evidence_only=True, results=False):
         by_session[call.session].append(call)
     links = [
         (by_session[session.id], by_session[of])

@@ -116,7 +116,7 @@ class Live:
         begin = start_of(replay.index, live.server, replay.policy.start)
         if begin.origin == AMBIGUOUS:
             return "the recording has several beginnings; choose one with --start"
-        if begin.writers:
+        if begin.writers or begin.totals:
             return "the session continues a recorded one, whose calls are not made again"
         if place.unanswered:
             return f"the session's {place.unanswered} was not answered, and may have changed something"
