@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from firefly_mcp.canonical import hash_bytes
-from firefly_mcp.jsonio import text
 from firefly_mcp.state.history import Writer
-from firefly_mcp.types import Call, ToolKey
+from firefly_mcp.types import ToolKey
 
 
 class Candidate(NamedTuple):
@@ -32,10 +30,3 @@ class End(NamedTuple):
     origin: str
     writers: tuple[Writer, ...] = ()
     totals: Mapping[ToolKey, int] | None = None
-
-
-def outcome_of(call: Call) -> str:
-    """The outcome of an answered call, as candidates have it."""
-    if call.result_hash is not None:
-        return call.result_hash
-    return f"error:{hash_bytes(text(call.error).encode()).partition(':')[2]}"

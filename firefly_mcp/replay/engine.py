@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject
-from firefly_mcp.replay.candidate import outcome_of
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss
@@ -24,12 +23,12 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, MatchKind, ToolKey
 
+_COMPARED = 256
+"""Calls of a recorded session that are compared with this one's at a time."""
 MADE_UP = 0
 """The id of a call that stands for an answer which nobody recorded."""
 Among = Callable[[int], bool]
 """Says of a recorded call, by its id, whether it may answer."""
-_COMPARED = 256
-"""Calls of a recorded session that are compared with this one's at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +130,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it may
-        answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it
+        may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
@@ -198,7 +197,7 @@ class ReplaySession:
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
         thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
-        thread.trace.append((asked.args_hash, outcome_of(asked)))
+        thread.trace.append((asked.args_hash, asked.result_hash or f"error:{asked.error}"))
 
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)

@@ -14,15 +14,16 @@ import apsw
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.replay.added import AddedCalls
+from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
 from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.state.history import UNKNOWN_ORIGIN, History, origin_key
-from firefly_mcp.store.database import StoreErrors
+from firefly_mcp.state.history import History, origin_key
+from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import REPLAY_INDEX
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Call, Connection, Session, ToolKey
 
 __all__ = ["Candidate", "End", "ReplayIndex"]
@@ -82,30 +83,38 @@ class ReplayIndex:
         self._places = [place for place in indexer.places if self._serves(place[1])]
         self._server_ids = {name: number for number, name in indexer.servers.items()}
         self._know_tools(indexer)
-        self._added = AddedCalls(self.relation, self._evidence.hashes, self._begin_added)
+        self._added = Additions(self._begin, self._hashes)
+
+    def add(self, call: Call) -> None:
+        """Take in a call that was recorded since, after those of its session that came before it."""
+        if (call.session, call.server) not in self.connections:
+            self.sessions |= {s.id: s for s in queries.sessions(self.recording, evidence_only=True)}
+            for link in queries.connections(self.recording, call.session):
+                self.connections[(link.session, link.server)] = link
+        self._added.add(call)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing that could answer a request."""
-        return not self._ids
+        return not (self._ids or self._added)
 
     def exact(self, key: ToolKey, args_hash: str) -> Sequence[Candidate]:
         """The recorded answers of calls with this canonical hash, in order."""
-        return self._both("args", key, args_hash)
+        return self._look_up("args", key, args_hash)
 
     def normalized(self, key: ToolKey, normalized: str) -> Sequence[Candidate]:
         """The recorded answers of calls with this normalized hash, in order."""
-        return self._both("normalized", key, normalized)
+        return self._look_up("normalized", key, normalized)
 
     def identity(self, key: ToolKey, identity: str) -> Sequence[Candidate]:
         """The recorded answers of calls with this identity hash, in order."""
-        return self._both("identity", key, identity)
+        return self._look_up("identity", key, identity)
 
     def trace(self, session: int, server: str, first: int = 0, end: int = 1 << 62) -> list[tuple[str, str]]:
         """The ``(args_hash, outcome)`` of the answered calls of a session on a server, from place ``first`` to ``end``."""
-        added = self._added.trace(session, server)
+        added = self._added.trace((session, server))
         if added is not None:
-            return added[first:end]
+            return list(added[first:end])
         self._stay_true()
         values = (session, first, end, self._server_ids[server], self._horizon)
         with StoreErrors(self.recording.path):
@@ -114,20 +123,22 @@ class ReplayIndex:
 
     def end(self, session: int, server: str) -> End | None:
         """Where a session left a server; None when it did not call it."""
-        history = history_of(self._evidence, self.relation, (session, server))
+        place = (session, server)
+        history = self._added.history(place) or history_of(self._evidence, self.relation, place)
         return None if history is None else End(history.origin, tuple(history.writers), history.totals)
 
     def knows(self, method: str) -> bool:
         """Whether any request of this method was recorded with its answer."""
-        return any(key.tool == method for key in self._ids)
+        return any(key.tool == method for key in self._ids) or self._added.knows(method)
 
     def places(self, server: str) -> list[int]:
         """The sessions that called a server, in order."""
-        return [session for session, name in self._places if name == server]
+        return [session for session, name in (*self._places, *self._added.places) if name == server]
 
     def origin_of(self, session: int, server: str) -> str:
         """The origin of a session's state on a server, as it enters state keys."""
-        return self._evidence.origin((session, server))
+        link = self.connections.get((session, server))
+        return origin_key(link.origin if link else "unknown", self.sessions[session].key)
 
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
@@ -137,29 +148,15 @@ class ReplayIndex:
         """Hash of the identifying arguments."""
         return self._evidence.hashes.identity(key, arguments)
 
-    def add(self, call: Call) -> None:
-        """Let a call answer that was recorded since, after those of its session that came before it.
+    def _begin(self, place: tuple[int, str]) -> History:
+        return History(self.relation, self.origin_of(*place))
 
-        It is kept beside the stored index, whose turn comes when it is opened the next time: what is learnt from the call then
-        must not change the states of the sessions that are open now.
-        """
-        self._added.add(call)
-
-    def _begin_added(self, session: int, server: str) -> History:
-        """How a session that came since the index was opened begins."""
-        rows = self.recording.db.execute(
-            "SELECT n.origin, s.key FROM session s JOIN server v ON v.name = ?2"
-            " LEFT JOIN connection n ON n.session_id = s.id AND n.server_id = v.id WHERE s.id = ?1",
-            (session, server),
-        ).fetchall()
-        origin, key = rows[0]
-        return History(self.relation, origin_key(str(origin or UNKNOWN_ORIGIN), str(key)), remember=False)
-
-    def _both(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
-        """What the stored index holds, and what was added since."""
-        found = self._look_up(name, key, digest)
-        added = self._added.find(name, key, digest)
-        return [*found, *added] if added else found
+    def _hashes(self, call: Call) -> list[tuple[str, str]]:
+        found = [("args", call.args_hash)]
+        if call.tool is not None:
+            normalized, identity, _ = self._evidence.hashes.all(call.key, call.arguments)
+            found += [("normalized", normalized), ("identity", identity)]
+        return found
 
     def _serves(self, server: str) -> bool:
         return not self._servers or server in self._servers
@@ -189,6 +186,10 @@ class ReplayIndex:
         return db, indexer
 
     def _look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
+        found = self._stored(name, key, digest)
+        return (*found, *self._added.look_up(name, key, digest)) if self._added else found
+
+    def _stored(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
         number = self._ids.get(key)
         if number is None:
             return ()
@@ -203,7 +204,7 @@ class ReplayIndex:
                 raise
         if not rows or rows[0][0] != self._generation:
             self._stay_true()
-            return self._look_up(name, key, digest)
+            return self._stored(name, key, digest)
         found = tuple(
             Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
             for _, call, session, position, state, outcome, args in rows

@@ -8,8 +8,7 @@ one of its servers did; the calls of a tool are hashed again when its input sche
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,8 +23,8 @@ from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.history import History, origin_key
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
-from firefly_mcp.store.database import StoreErrors
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Connection, Session, ToolKey
 
 GENERATION = "replay_index"
@@ -115,8 +114,8 @@ class Indexer:
         rows = self.recording.db.execute("SELECT id, name FROM server ORDER BY id")
         self.servers = {int(str(number)): str(name) for number, name in rows}
         self._ids = {name: number for number, name in self.servers.items()}
-        self._sizes = self._counted()
         self._kept = self._runs()
+        self._sizes = self._counted()
         self.places = self._places()
         self._here = set(self.places)
         self.learned = LearnedEffects(self.recording, evidence.tools, self._seen())
@@ -154,7 +153,7 @@ class Indexer:
     def _begin(self) -> None:
         """Store what was learned, and take away what will not be true any more."""
         changed = [place for place in self.stale if place in self._kept and not self._only_grew(place)]
-        with _transaction(self.db):
+        with Transaction(self.recording.path, self.db):
             self.learned.store(self.db)
             gone = self._gone()
             _forget_runs(self.db, [(session, self._ids[server]) for session, server in [*changed, *gone]])
@@ -171,13 +170,21 @@ class Indexer:
         self.db.execute("INSERT OR REPLACE INTO info VALUES (?, ?)", (GENERATION, uuid.uuid4().hex[:16]))
 
     def _counted(self) -> dict[int, tuple[int, int]]:
-        """How many calls each session has, and how many of them are answered."""
-        opened = self.recording.db.execute("SELECT session_id, count(*) FROM call WHERE status <> 'done' GROUP BY session_id")
-        waiting = {int(str(session)): int(str(count)) for session, count in opened}
-        return {
-            session.id: (session.calls, session.calls - waiting.get(session.id, 0))
-            for session in self.evidence.sessions.values()
-        }
+        """How many calls each session has, and how many of them are answered.
+
+        An answered call stays so: where all that the index knows of are answered, and no call came, there is nothing to count.
+        """
+        settled = {session: run.calls for (session, _), run in self._kept.items() if run.calls == run.answered}
+        counts: dict[int, tuple[int, int]] = {}
+        for session in self.evidence.sessions.values():
+            answered = session.calls
+            if session.calls and settled.get(session.id) != session.calls:
+                counted = self.recording.db.execute(
+                    "SELECT count(*) FROM call WHERE session_id = ? AND status = 'done'", (session.id,)
+                )
+                answered = int(str(counted.fetchall()[0][0]))
+            counts[session.id] = (session.calls, answered)
+        return counts
 
     def _runs(self) -> dict[Place, Run]:
         rows = self.db.execute("SELECT session_id, server_id, calls, answered, stamp FROM candidate_run")
@@ -248,7 +255,7 @@ class Indexer:
                     break
                 last = int(str(rows[-1][0]))
                 self._hash_chunk(key, [int(str(row[0])) for row in rows])
-            with _transaction(self.db):
+            with Transaction(self.recording.path, self.db):
                 stamp = self.evidence.hashes.stamp(key)
                 self.db.execute("UPDATE candidate_tool SET stamp = ? WHERE id = ?", (stamp, number))
 
@@ -261,7 +268,7 @@ class Indexer:
             normalized, identity, found = self.evidence.hashes.all(key, _arguments(str(params)))
             hashed.append((packed(normalized), packed(identity), number))
             texts += [(number, place, digest) for place, digest in found]
-        with _transaction(self.db):
+        with Transaction(self.recording.path, self.db):
             self.db.executemany("DELETE FROM candidate_text WHERE call_id = ?", [(number,) for number, _ in rows])
             self.db.executemany("UPDATE candidate SET normalized = ?, identity = ? WHERE call_id = ?", hashed)
             self.db.executemany("INSERT INTO candidate_text VALUES (?, ?, ?)", texts)
@@ -294,7 +301,7 @@ class _Pass:
             if len(rows) < _CHUNK:
                 break
             first = int(str(rows[-1][0])) + 1
-        with _transaction(self._db):
+        with Transaction(self._all.recording.path, self._db):
             ids = self._all._ids
             self._db.executemany(
                 "INSERT OR REPLACE INTO candidate_run VALUES (?, ?, ?, ?, ?)",
@@ -346,7 +353,7 @@ class _Pass:
                 )
             refused = bool(is_error) and self._all.relation.writes(key) and _refused(self._all.recording, result_hash, error)
             history.append(key, args_hash, result_hash, rejected=refused)
-        with _transaction(self._db):
+        with Transaction(self._all.recording.path, self._db):
             self._db.executemany("DELETE FROM candidate_text WHERE call_id = ?", [(row[0],) for row in candidates])
             self._db.executemany("INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", candidates)
             self._db.executemany("INSERT OR REPLACE INTO candidate_text VALUES (?, ?, ?)", texts)
@@ -363,7 +370,7 @@ class _Pass:
     def _tool(self, key: ToolKey, server_id: int) -> int:
         number = self._tools.get(key)
         if number is None:
-            with _transaction(self._db):
+            with Transaction(self._all.recording.path, self._db):
                 stamp = self._evidence.hashes.stamp(key)
                 self._db.execute(
                     "INSERT OR IGNORE INTO candidate_tool (server_id, name, stamp) VALUES (?, ?, ?)",
@@ -431,19 +438,6 @@ def bring_up_to_date(recording: Recording, rules: ReplayRules | None = None) -> 
         indexer = Indexer(Evidence(recording, rules), recording.db)
     if not indexer.fresh:
         indexer.refresh()
-
-
-@contextmanager
-def _transaction(db: apsw.Connection) -> Iterator[None]:
-    """One atomic write to the index."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _forget_runs(db: apsw.Connection, runs: Iterable[tuple[int, int]]) -> None:

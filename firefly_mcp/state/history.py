@@ -97,9 +97,9 @@ class History:
 
     def take_back(self, count: int) -> None:
         """Forget all but the first ``count`` calls that may affect others."""
-        for writer in self.writers[count:]:
-            self.totals[writer.key] = (self.totals[writer.key] - _number(writer.past)) % _MODULUS
         if len(self.writers) > count:
+            for writer in self.writers[count:]:
+                self.totals[writer.key] = (self.totals[writer.key] - _number(writer.past)) % _MODULUS
             del self.writers[count:]
             self._sums.clear()
 

@@ -38,7 +38,7 @@ def learn_effects(
         recording: what is learnt from.
         declared: effects that the user declares or denies, before all other evidence.
         volatile: tools of which the user says that they answer otherwise although nothing happened, or do not.
-        server: only this one.
+        server: leave the others out.
     """
     tools = {key: tool for key, tool in queries.tool_map(recording).items() if server in (None, key.server)}
     by_session: dict[int, list[Call]] = defaultdict(list)

@@ -180,7 +180,6 @@ CREATE TABLE learned_effect (
 
 V2 = f"""
 DROP INDEX call_exact;
-CREATE INDEX call_open ON call (session_id) WHERE status <> 'done';
 {REPLAY_INDEX}
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
