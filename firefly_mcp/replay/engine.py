@@ -104,8 +104,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it may
-        answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
+        whether it may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
@@ -120,8 +120,10 @@ class ReplaySession:
         found = self._find(thread, _asked(server, method, params, forms), None, [])
         if found is None:
             return []
-        chosen = self._choose(thread, found[1].candidates)
-        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+        group = found[1].candidates
+        if len({candidate.outcome for candidate in group}) == 1:
+            return list(group)
+        return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
 
     def _find(
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
@@ -169,14 +171,13 @@ class ReplaySession:
         """Of several recorded results: the session that agrees longest with this one's history, then the lowest call id."""
         if len({candidate.outcome for candidate in found}) == 1:
             return found[0]
-        index = self.replay.index
+        return max(found, key=lambda candidate: (self._agreement(thread, candidate), -candidate.call))
 
-        def agreement(candidate: Candidate) -> int:
-            before = index.trace(candidate.session, thread.server)[: candidate.position]
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, thread.trace, strict=False))
-            return sum(1 for _ in same)
-
-        return max(found, key=lambda candidate: (agreement(candidate), -candidate.call))
+    def _agreement(self, thread: _Thread, candidate: Candidate) -> int:
+        """How many calls a candidate's session and this one have in common, from their beginnings on."""
+        before = self.replay.index.trace(candidate.session, thread.server)[: candidate.position]
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, thread.trace, strict=False))
+        return sum(1 for _ in same)
 
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)

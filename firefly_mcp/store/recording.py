@@ -348,7 +348,12 @@ class SessionWriter:
     def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
         """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
         with self.recording.transaction() as db:
-            told: JsonObject = {"server": server, "method": method, "after": after, "result_hash": self.recording.store_result(result)}
+            told: JsonObject = {
+                "server": server,
+                "method": method,
+                "after": after,
+                "result_hash": self.recording.store_result(result),
+            }
             if cursor is not None:
                 told["cursor"] = cursor
             db.execute(
