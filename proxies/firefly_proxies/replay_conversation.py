@@ -134,7 +134,7 @@ class ReplayConversation:
         return bool(self._servers.single or self._session.candidates(server, method, *self._factory.forms.of(params, server)))
 
     async def _find(self, step: Step, message: JsonObject, key: ToolKey, method: str, params: JsonObject) -> Answer:
-        """Take a step for a request; and one for each round of input that its answer asks for, if its client knows no rounds."""
+        """Take a step for a request, and one for each round of input that the answer asks for if the client knows no rounds."""
         for _ in range(_ROUNDS):
             tool = key.tool if method == "tools/call" else None
             asked, forms = self._factory.forms.of(params, key.server, tool)
