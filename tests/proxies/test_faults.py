@@ -31,7 +31,7 @@ from firefly_proxies.pace import Pace
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.replay import ReplayFactory
 from firefly_proxies.serve import running_http
-from tests.proxies.harness import SERVERS
+from tests.proxies.harness import SERVERS, Specs
 
 Replayed = Callable[..., AbstractAsyncContextManager[str]]
 SUMS = [{"a": 1, "b": number} for number in range(8)]
@@ -208,6 +208,34 @@ async def test_a_delay_and_the_recorded_pace_hold_an_answer_back_and_nothing_els
                 began = time.monotonic()
                 assert not (await client.call_tool(tool, arguments)).is_error
                 assert time.monotonic() - began >= 0.4  # a lower bound holds on any machine
+
+
+async def test_what_was_said_during_a_call_is_said_at_its_time(tmp_path: Path, spec: Specs) -> None:
+    told: list[float] = []
+
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append(time.monotonic())
+
+    with Recording(tmp_path / "b.db", create=True) as recording:
+        async with (
+            running_http(RecordFactory(recording, {"chatty": spec("chatty")}, redactor=Redactor())) as url,
+            Client(url, mode="legacy") as client,
+        ):
+            await client.call_tool("count_to", {"n": 2}, progress_callback=progress)
+        # The server itself counts in no time.
+        recording.db.execute("UPDATE call_event SET offset_ms = 50 * id; UPDATE call SET duration_ms = 1000")
+        first, second = (
+            float(str(row[0]))
+            for row in recording.db.execute(
+                "SELECT offset_ms FROM call_event WHERE message LIKE '%notifications/progress%' ORDER BY id"
+            )
+        )
+        told.clear()
+        factory = ReplayFactory(recording, wraps=[Pace()])
+        async with running_http(factory) as url, Client(url, mode="legacy") as client:
+            began = time.monotonic()
+            await client.call_tool("count_to", {"n": 2}, progress_callback=progress)
+    assert [moment - began >= offset / 1000 for moment, offset in zip(told, (first, second), strict=True)] == [True, True]
 
 
 def test_an_answer_takes_its_recorded_time_times_the_factor_up_to_the_limit(store: Path) -> None:

@@ -167,6 +167,23 @@ async def test_a_server_that_does_not_start_leaves_a_declared_miss(replayed: Rep
         assert found(silent) == ("miss", "never_recorded")
 
 
+async def test_a_resource_that_was_not_read_is_read_live_in_the_session_s_state(tmp_path: Path) -> None:
+    with Recording(tmp_path / "b.db", create=True) as recording:
+        factory = RecordFactory(recording, {"notes": server("notes")}, redactor=Redactor())
+        async with running_http(factory) as url, Client(url, mode="legacy") as client:
+            await client.list_resource_templates()
+            await client.read_resource("notes://all")
+            await client.call_tool("add_note", {"title": "bread", "text": "flour"})
+        live = OnMiss(Live(recording, {"notes": server("notes")}, redactor=Redactor()))
+        async with running_http(ReplayFactory(recording, wraps=[live])) as url, Client(url, mode="legacy") as client:
+            note = await client.call_tool("add_note", {"title": "bread", "text": "flour"})
+            assert note.structured_content
+            read = await client.read_resource(f"notes://note/{note.structured_content['id']}")
+    assert [item.text for item in read.contents] == ["flour"]  # type: ignore[union-attr]
+    assert read.meta
+    assert read.meta["firefly/match"] == "live"
+
+
 async def test_progress_of_the_live_server_reaches_the_client(tmp_path: Path, spec: Specs) -> None:
     with Recording(tmp_path / "a.db", create=True) as recording:
         async with (
