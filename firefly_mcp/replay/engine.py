@@ -7,11 +7,11 @@ state count; lenient replay may then go to another state and says so. What no ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss
@@ -23,6 +23,8 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, MatchKind, ToolKey
 
+MADE_UP = 0
+"""The id of a call that stands for an answer which nobody recorded."""
 Among = Callable[[int], bool]
 """Says of a recorded call, by its id, whether it may answer."""
 
@@ -32,7 +34,8 @@ class Answer:
     """What replay says to one request, and how it was found.
 
     ``call`` is the recorded call whose answer is served; on a miss it is None and ``miss`` says why. ``distance`` is how far
-    the request is from that call, 0 for all but a semantic match.
+    the request is from that call, 0 for all but a semantic match. What was never recorded (a simulated answer, a fault) is a
+    call whose id is :data:`MADE_UP`. ``notes`` are kept with the replayed call, as ``detail``.
     """
 
     kind: MatchKind
@@ -41,12 +44,31 @@ class Answer:
     variants: int = 1
     miss: Miss | None = None
     distance: float = 0.0
+    notes: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def source(self) -> int | None:
+        """The recorded call that answers, if one does."""
+        return None if self.call is None or self.call.id == MADE_UP else self.call.id
+
+    @property
+    def fault(self) -> str | None:
+        """The fault that was laid over this answer on purpose."""
+        return self.notes.get("fault")
+
+    @property
+    def instead(self) -> bool:
+        """Whether a fault stands in place of an answer, so that none was looked for."""
+        return self.kind is MatchKind.MISS and self.call is not None
 
     def provenance(self) -> JsonObject:
         """The ``firefly/*`` keys of ``_meta``."""
-        meta: JsonObject = {"firefly/match": str(self.kind)}
-        if self.call is not None:
-            meta["firefly/call"] = self.call.id
+        meta: JsonObject = {} if self.fault is None else {"firefly/fault": self.fault}
+        if self.instead:
+            return meta
+        meta["firefly/match"] = str(self.kind)
+        if self.source is not None:
+            meta["firefly/call"] = self.source
             meta["firefly/distance"] = round(self.distance, 6) or 0
             meta["firefly/state"] = "same" if self.same_state else "other"
             meta["firefly/variants"] = self.variants
@@ -155,6 +177,25 @@ class ReplaySession:
     def state_key(self, server: str, tool: str) -> str:
         """The state in which a call of the tool would be answered now; empty when nothing may affect it."""
         return self._thread(server).history.state_key(ToolKey(server, tool))
+
+    def past(self, server: str) -> int:
+        """How many calls that may affect others the session has made; for :meth:`settle`."""
+        return len(self._thread(server).history.writers)
+
+    def settle(self, past: int, asked: Call, *, label: str) -> None:
+        """Put a call that was answered elsewhere in the place of the miss that it was here.
+
+        Args:
+            past: :meth:`past` before the miss; the session must have made no other call that affects anything since.
+            asked: the call, with the hashes of what was asked and answered.
+            label: how misses to come will name it.
+        """
+        thread = self._thread(asked.server)
+        if self.replay.index.relation.writes(asked.key):
+            thread.history.take_back(past)
+        refused = asked.is_error and rejected(asked.result, asked.error)
+        thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
+        thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))
 
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)

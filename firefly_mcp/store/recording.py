@@ -112,18 +112,20 @@ class Recording:
             session_id = db.last_insert_rowid()
         return SessionWriter(self, session_id, key)
 
-    def snapshot_tools(self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "") -> list[Tool]:
-        """Store the tools as a server lists them now; a definition that is already there only becomes the latest."""
+    def snapshot_tools(
+        self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "", seen_at: float | None = None
+    ) -> list[Tool]:
+        """Store the tools as a server lists them now, or listed them at ``seen_at``; the list that was seen last counts."""
         server_id = self.add_server(server)
         tools = [Tool(server, definition) for definition in definitions]
-        now = time.time()
+        now = time.time() if seen_at is None else seen_at
         with self.transaction() as db:
             for position, tool in enumerate(tools):
                 optional = (tool.output_schema, tool.definition.get("annotations"))
                 db.execute(
                     "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
                     " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at,"
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at),"
                     " position = excluded.position",
                     (
                         server_id,
@@ -288,7 +290,7 @@ class SessionWriter:
         params: JsonObject,
         *,
         started_at: float,
-        match: str,
+        match: str | None,
         source_call: int | None,
         result_hash: str | None,
         error: JsonObject | None,

@@ -15,6 +15,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.replay.forms import RequestForms
+from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
 from firefly_mcp.replay.start import start_of
 from firefly_mcp.servers.names import ExposedNames, joined
 from firefly_mcp.store import queries
@@ -40,6 +41,7 @@ class ReplayFactory:
         servers: Sequence[str] = (),
         log: bool = True,
         redaction: RedactionRules = NO_RULES,
+        rules: ReplayRules = NO_REPLAY_RULES,
         wraps: Sequence[Wrap] = (),
     ) -> None:
         """Index the recording.
@@ -50,10 +52,11 @@ class ReplayFactory:
             servers: narrow to these; all when empty.
             log: keep replayed calls in the recording.
             redaction: rules for requests, beside those that the recorded sessions keep.
+            rules: the user's, per tool.
             wraps: steps around the look-up of calls (what to do on a miss, how fast to answer), the innermost first.
 
         Raises:
-            ConfigError: stored redaction rules are malformed.
+            ConfigError: stored redaction rules are malformed; or a rule is for a tool that the recording does not have.
             StoreError: the recording holds nothing to replay.
             UsageError: a server, or the policy's start, is not in the recording.
         """
@@ -65,7 +68,8 @@ class ReplayFactory:
             )
         self.recording = recording
         self.policy = policy or ReplayPolicy()
-        index = ReplayIndex(recording, servers)
+        index = ReplayIndex(recording, servers, rules=rules)
+        rules.check(index.tools, str(recording.path))
         if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
         self.replay = Replay(recording, self.policy, index)
@@ -98,6 +102,8 @@ class ReplayFactory:
     async def close(self) -> None:
         """End what stateless clients shared, and write what is still waiting to be logged."""
         await self._stateless.close()
+        for wrap in self.wraps:
+            await wrap.close()
         if self.log is not None:
             self.log.flush()
 

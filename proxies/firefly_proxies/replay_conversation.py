@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, ReplaySession
+from firefly_mcp.replay.faults import FaultKind
 from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
 from firefly_proxies.eras import discovery, handshake_result
 from firefly_proxies.replay_exchanges import Call, Exchanges
 from firefly_proxies.replay_lists import StandingLists, complete, items
+from firefly_proxies.silence import Silence
 
 if TYPE_CHECKING:
     from firefly_proxies.replay import ReplayFactory
@@ -46,8 +48,19 @@ class Ask:
 
 Step = Callable[[Ask], Awaitable[Answer]]
 """Finds the answer to a request."""
-Wrap = Callable[[Step], Step]
-"""Puts something around a step: asks elsewhere on a miss, waits, spoils the answer."""
+
+
+class Wrap(Protocol):
+    """Puts something around the look-up of calls: asks elsewhere on a miss, waits, spoils the answer."""
+
+    def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
+        """The step of one session, with ``step`` inside; ``emit`` reaches the client."""
+
+    async def end(self, session: ReplaySession) -> None:
+        """Release what a session holds."""
+
+    async def close(self) -> None:
+        """Release what the sessions shared."""
 
 
 class ReplayConversation:
@@ -59,12 +72,13 @@ class ReplayConversation:
         self._servers = factory.servers
         self._session = factory.replay.session()
         self._log = factory.log.session(opening) if factory.log is not None else None
+        self._silence = Silence()
         self._stateless = opening.stateless
         self._lists = StandingLists(factory.lists, factory.start_session)
         self._exchanges = Exchanges(self._session, factory.events, emit, self._lists.changed, factory.forms.told)
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
-            self._answer = wrap(self._answer)
+            self._answer = wrap.around(self._answer, self._session, emit)
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
@@ -84,11 +98,16 @@ class ReplayConversation:
         if messages.is_response(message):
             self._exchanges.take(message)
         elif message.get("method") == "notifications/cancelled":
-            self._exchanges.cancel(messages.params_of(message).get("requestId", ""))
+            given_up = messages.params_of(message).get("requestId")
+            self._silence.release(given_up)
+            self._exchanges.cancel(given_up)
 
     async def close(self) -> None:
         """End the logged session."""
         self._exchanges.close()
+        self._silence.release_all()
+        for wrap in self._factory.wraps:
+            await wrap.end(self._session)
         if self._log is not None:
             self._log.end()
 
@@ -103,14 +122,16 @@ class ReplayConversation:
             answer = await self._exchanges.answer(call)
         else:
             answer = self._session.answer(server, method, ask.params, ask.forms)
-        if answer.call is not None:
-            self._lists.served[server] = answer.call.id
+        if answer.source is not None:
+            self._lists.served[server] = answer.source
         return answer
 
     async def _call_tool(self, message: JsonObject, params: JsonObject) -> JsonObject:
         exposed = str(params.get("name", ""))
         key = self._factory.names.key(exposed) or ToolKey(self._servers.names[0], exposed)
         answer = await self._find(self._answer, message, key, "tools/call", {**params, "name": key.tool})
+        if answer.fault == FaultKind.DROP:
+            return await self._silence.keep(message["id"])
         if answer.call is None:
             assert answer.miss is not None
             refused = answer.miss.cause in ("invalid_arguments", "unknown_tool")
@@ -255,10 +276,13 @@ class ReplayConversation:
     def _recorded(self, request_id: messages.RequestId, answer: Answer) -> JsonObject:
         assert answer.call is not None
         if answer.call.error is not None:
-            return {"jsonrpc": "2.0", "id": request_id, "error": answer.call.error}
+            told = answer.call.error
+            if answer.fault is not None and self._factory.policy.provenance:
+                told = {**told, "data": answer.provenance()}
+            return {"jsonrpc": "2.0", "id": request_id, "error": told}
         result = answer.call.result or {}
-        told = result if self._stateless else handshake_result(result)
-        return self._with_provenance(messages.response(request_id, told), answer)
+        result = result if self._stateless else handshake_result(result)
+        return self._with_provenance(messages.response(request_id, result), answer)
 
     def _with_provenance(self, response: JsonObject, answer: Answer) -> JsonObject:
         if self._factory.policy.provenance:
