@@ -100,9 +100,9 @@ class ReplayConversation:
         if messages.is_response(message):
             self._exchanges.take(message)
         elif message.get("method") == "notifications/cancelled":
-            wanted = messages.params_of(message).get("requestId", "")
-            self._exchanges.cancel(wanted)
-            self._silence.release(wanted)
+            given_up = messages.params_of(message).get("requestId")
+            self._silence.release(given_up)
+            self._exchanges.cancel(given_up)
 
     async def close(self) -> None:
         """End the logged session."""

@@ -87,7 +87,7 @@ class Exchanges:
         if waiting is not None and not waiting.done():
             waiting.set_result(message)
 
-    def cancel(self, request_id: RequestId) -> None:
+    def cancel(self, request_id: object) -> None:
         """Wait no longer for the answers that a request needs: its client has taken it back."""
         for own, (asking, waiting) in self._waiting.items():
             if asking == request_id and not waiting.done():
