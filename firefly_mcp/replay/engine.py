@@ -130,8 +130,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it
-        may answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
+        whether it may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
@@ -146,8 +146,10 @@ class ReplaySession:
         found = self._find(thread, _asked(server, method, params, forms), None, [])
         if found is None:
             return []
-        chosen = self._choose(thread, found[1].candidates)
-        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+        group = found[1].candidates
+        if len({candidate.outcome for candidate in group}) == 1:
+            return list(group)
+        return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
 
     def consider(self, server: str, method: str, params: JsonObject, *, among: Among) -> Answer:
         """What :meth:`answer` would say now if only these recorded calls could answer; the session stays as it was.
