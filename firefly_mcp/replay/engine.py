@@ -160,8 +160,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it
-        may answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
+        whether it may answer: an exchange with the client has told some apart.
         """
         asked = _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
@@ -206,8 +206,25 @@ class ReplaySession:
         found = self._find(thread, _asked(server, method, params, forms), None, [])
         if found is None:
             return []
-        chosen = self._choose(thread, found[1].candidates)
-        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+        group = found[1].candidates
+        if len({candidate.outcome for candidate in group}) == 1:
+            return list(group)
+        return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
+
+    def consider(self, server: str, method: str, params: JsonObject, *, among: Among) -> Answer:
+        """What :meth:`answer` would say now if only these recorded calls could answer; the session stays as it was.
+
+        Of a miss only the cause is told: ``state`` where one of them has another state, else ``never_recorded``.
+        """
+        thread = self._thread(server)
+        elsewhere: list[tuple[MatchKind, Group]] = []
+        found = self._find(thread, _asked(server, method, params, ()), among, elsewhere)
+        if found is None:
+            return Answer(MatchKind.MISS, miss=Miss("state" if elsewhere else "never_recorded", ""))
+        kind, group, same_state = found
+        call = queries.call(self.replay.recording, self._choose(thread, group.candidates).call)
+        variants = len({candidate.outcome for candidate in group.candidates})
+        return Answer(kind, call, same_state, variants, distance=group.distance)
 
     def _find(
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]

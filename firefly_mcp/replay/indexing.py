@@ -83,10 +83,6 @@ class Evidence:
         earlier = self._named.get(link.origin[len("continues(") : -1])
         return None if earlier in (None, place[0]) else (earlier, place[1])
 
-    def session_named(self, name: str) -> int | None:
-        """The session with this key or number."""
-        return self._named.get(name)
-
 
 def packed(digest: str) -> bytes:
     """A hash as the index keeps it."""

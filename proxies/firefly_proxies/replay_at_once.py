@@ -7,7 +7,6 @@ answer to the byte for what is answered here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from firefly_mcp.canonical import call_hash
@@ -26,8 +25,6 @@ _KEPT = 2048
 _LONGEST_KEPT = 8192
 _NOT_PLAIN = (*(f'"{key}"' for key in (MARK, "_meta", "resultType", "ttlMs", "cacheScope")), '"isError":true')
 """What a result holds that has to be looked at more closely. Inside a string the quotes would be escaped."""
-Served = Callable[[str, int], None]
-"""Told of the server, and of the recorded call that was served."""
 
 
 class RecordedResults:
@@ -38,7 +35,7 @@ class RecordedResults:
         self._reader = factory.recording.reader
         self._provenance = factory.policy.provenance
         self._kept: dict[Hit, bytes] = {}
-        said = factory.recording.db.execute("SELECT 1 FROM call_event WHERE call_id > 0 LIMIT 1").fetchall()
+        said = factory.events.any
         self._sql = "SELECT data FROM blob WHERE hash = ?1"
         self._values = 2 if said else 1
         if said:
@@ -71,12 +68,12 @@ class AtOnce:
     """Answers the plain tool calls of one session."""
 
     def __init__(
-        self, factory: ReplayFactory, session: ReplaySession, log: ReplaySessionLog | None, served: Served | None
+        self, factory: ReplayFactory, session: ReplaySession, log: ReplaySessionLog | None, served: dict[str, int]
     ) -> None:
-        """Answer from ``factory``'s recording in the state of ``session``."""
+        """Answer from ``factory``'s recording in the state of ``session``; ``served`` keeps the last call served, by server."""
         self._results = factory.results
         self._names = factory.names
-        self._servers = factory.servers
+        self._servers = factory.servers.names
         self._forms = factory.forms
         self._session = session
         self._log = log
@@ -106,8 +103,7 @@ class AtOnce:
         if hit is None or result is None:
             return None
         self._session.take(hit, refused=False)
-        if self._served is not None:
-            self._served(key.server, hit.candidate.call)
+        self._served[key.server] = hit.candidate.call
         if self._log is not None:
             self._log.hit(hit, asked, args_hash)
         return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (dumps(message["id"]), result)
