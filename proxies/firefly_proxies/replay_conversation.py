@@ -205,8 +205,12 @@ class ReplayConversation:
         return messages.response(message["id"], {})
 
     async def _set_level(self, message: JsonObject, params: JsonObject) -> JsonObject:
-        if self._servers.single and not self._servers.offers(self._servers.names[0], "logging"):
-            return self._not_found(message["id"])
+        if self._servers.single:
+            refusal = self._factory.lists.refusal(self._servers.names[0], "logging/setLevel", params)
+            if refusal is not None:
+                return {"jsonrpc": "2.0", "id": message["id"], "error": refusal}
+            if not self._servers.offers(self._servers.names[0], "logging"):
+                return self._not_found(message["id"])
         self._exchanges.log_level = str(params.get("level"))
         return messages.response(message["id"], {})
 
@@ -241,9 +245,12 @@ class ReplayConversation:
             result = {"tools": self._factory.tool_definitions()}
         if result is not None:
             return messages.response(message["id"], result if self._stateless else handshake_result(result))
+        refusal = self._factory.lists.refusal(server, method, params)
+        if refusal is not None:
+            return {"jsonrpc": "2.0", "id": message["id"], "error": refusal}
         asked, forms = self._factory.forms.of(params, server)
         answer = self._session.answer(server, method, asked, forms)
-        if answer.call is not None:  # a refusal
+        if answer.call is not None:  # a refusal too, of a list that is a call
             return self._recorded(message["id"], answer)
         if not self._servers.offers(server, method.partition("/")[0]):
             return self._not_found(message["id"])
