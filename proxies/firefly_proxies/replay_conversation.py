@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from firefly_mcp.jsonio import JsonObject
@@ -160,25 +160,22 @@ class ReplayConversation:
             tool = key.tool if method == "tools/call" else None
             asked, forms = self._factory.forms.of(params, key.server, tool)
             answer = await step(Ask(self._session, key, method, message, asked, forms))
+            wanted = None if self._stateless else _asked_in(answer)
+            if wanted is not None:
+                able = (self._exchanges.unable(str(question.get("method"))) for question in wanted.values())
+                lacking = next(filter(None, able), None)
+                if lacking is not None:
+                    answer = replace(answer, kind=MatchKind.MISS, call=None, miss=self._exchanges.refused(key, lacking))
             if self._log is not None:
                 self._log.call(key.server, method, asked, answer)
-            result = None if answer.call is None else answer.call.result
-            if result is None or self._stateless or result.get("resultType") != "input_required":
+            if wanted is None or answer.call is None or answer.call.result is None:
                 break
-            more = await self._input(message["id"], result)
-            if more is None:
-                break
-            params = {
-                **{name: value for name, value in params.items() if name not in ("inputResponses", "requestState")},
-                **more,
-            }
+            more = await self._input(message["id"], wanted, answer.call.result)
+            params = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")} | more
         return answer
 
-    async def _input(self, request_id: messages.RequestId, result: JsonObject) -> JsonObject | None:
+    async def _input(self, request_id: messages.RequestId, wanted: dict[str, JsonObject], result: JsonObject) -> JsonObject:
         """Put the questions of an input-required result to a client of the handshake era; what the next round adds."""
-        wanted: dict[str, JsonObject] = dict(result.get("inputRequests") or {})
-        if any(self._exchanges.unable(str(question.get("method"))) for question in wanted.values()):
-            return None
         asked = [messages.request("", str(q["method"]), q.get("params")) for q in wanted.values()]
         answers = await self._exchanges.ask(asked, request_id)
         said = {key: answer["result"] for key, answer in zip(wanted, answers, strict=True) if "result" in answer}
@@ -296,6 +293,15 @@ class ReplayConversation:
             result = response["result"]
             response["result"] = {**result, "_meta": {**(result.get("_meta") or {}), **answer.provenance()}}
         return response
+
+
+def _asked_in(answer: Answer) -> dict[str, JsonObject] | None:
+    """What an answer of the stateless era asks its client for, by name; None where it is complete."""
+    result = None if answer.call is None else answer.call.result
+    if result is None or result.get("resultType") != "input_required":
+        return None
+    wanted = result.get("inputRequests")
+    return wanted if isinstance(wanted, dict) else {}
 
 
 Handler = Callable[[ReplayConversation, JsonObject, JsonObject], Awaitable[JsonObject]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ import anyio
 import mcp.types as types
 import pytest
 from mcp import Client
+from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
+from pydantic import FileUrl
 
 from firefly_mcp.redact import Redactor
 from firefly_mcp.replay import ReplayPolicy
@@ -58,7 +61,7 @@ class Person:
 
     async def roots(self, context: Any) -> types.ListRootsResult:
         self.heard.append(("roots",))
-        return types.ListRootsResult(roots=[types.Root(uri="file:///studio")])
+        return types.ListRootsResult(roots=[types.Root(uri=FileUrl("file:///studio"))])
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         self.heard.append(("progress", progress, total, message))
@@ -85,7 +88,7 @@ class Person:
             "list_roots_callback": self.roots,
             "message_handler": self.message,
         }
-        level = {"log_level": "info"} if mode == STATELESS else {}
+        level: dict[str, Any] = {"log_level": "info"} if mode == STATELESS else {}
         async with Client(target, mode=mode, cache=None, **callbacks, **level, **more) as client:
             yield client
 
@@ -105,7 +108,7 @@ async def failure(call: Any) -> Any:
     return (caught.value.error.code, caught.value.error.message, caught.value.error.data)
 
 
-async def visit(client: Client, person: Person, *, asks: bool = True) -> list[Any]:
+async def visit(client: Client, person: Person) -> list[Any]:
     """Do everything there is to do; what was seen, in order."""
     seen = person.heard
     stateless = client.protocol_version == STATELESS
@@ -139,7 +142,7 @@ async def visit(client: Client, person: Person, *, asks: bool = True) -> list[An
         seen.append(bare(await client.complete(types.PromptReference(name="brief"), {"name": "style", "value": "cu"})))
         seen.append(bare(await client.read_resource(CANVAS)))
         seen.append(bare(await client.call_tool("count", {"text": "Ada"}, progress_callback=person.progress)))
-        for tool in ("ask_user", "ask_model", "ask_roots") if asks else ():
+        for tool in ("ask_user", "ask_model", "ask_roots"):
             seen.append(bare(await client.call_tool(tool, {"text": "?"})))
         seen.append(bare(await client.call_tool("paint", {"text": "blue"})))
         await news()
@@ -156,8 +159,6 @@ async def visit(client: Client, person: Person, *, asks: bool = True) -> list[An
 
 
 def studio(*args: str, name: str = "studio") -> ServerSpec:
-    import sys
-
     return ServerSpec(name=name, command=sys.executable, args=(str(SERVERS / "studio.py"), *args))
 
 
@@ -207,3 +208,104 @@ async def test_a_whole_session_looks_the_same_in_replay_twice_in_either_era(firs
         person = Person()
         async with replay(path) as url, person.client(url, mode) as client:
             assert await visit(client, person) == live
+
+
+async def test_the_clients_answer_tells_recorded_variants_apart_and_another_answer_is_a_declared_miss(tmp_path: Path) -> None:
+    async def ask(client: Client, person: Person) -> list[Any]:
+        out = []
+        for colour in ("red", "green"):
+            person.colour = colour
+            out.append(bare(await client.call_tool("ask_twice", {"text": "which?"})))
+        return out
+
+    for mode, args in (("legacy", ("--handshake",)), (STATELESS, ("--handshake",))):
+        path = tmp_path / f"{mode}.db"
+        live = await record(path, mode, studio(*args), visit=ask)
+        assert [answer["content"][0]["text"] for answer in live] == [
+            "accept red, forty-two",
+            "accept green, forty-two",
+        ]
+        for again in ("legacy", STATELESS):
+            person = Person()
+            async with replay(path, lenient=True) as url, person.client(url, again) as client:
+                assert await ask(client, person) == live
+                person.colour = "blue"
+                missed = await client.call_tool("ask_twice", {"text": "which?"})
+                assert missed.is_error
+                assert missed.meta
+                assert missed.meta["firefly/cause"] == "exchange"
+                assert "answered its elicitation/create as no recorded client did" in str(missed.content)
+                person.colour, person.said = "red", "no idea"
+                missed = await client.call_tool("ask_twice", {"text": "which?"})
+                assert "answered its sampling/createMessage as no recorded client did" in str(missed.content)
+
+
+async def test_a_client_that_cannot_answer_is_not_asked(first: Seen) -> None:
+    path, _ = first
+    async with replay(path) as url, Client(url, mode="legacy") as client:
+        missed = await client.call_tool("ask_model", {"text": "?"})
+        assert missed.is_error
+        assert "this client cannot do that" in str(missed.content)
+        assert not (await client.call_tool("count", {"text": "Ada"})).is_error
+
+
+async def test_stateless_clients_that_name_no_session_are_asked_too(first: Seen) -> None:
+    path, live = first
+    person = Person()
+    async with replay(path, lenient=True) as url, person.client(url.partition("?")[0], STATELESS) as client:
+        for tool in ("ask_user", "ask_model", "ask_roots"):
+            assert bare(await client.call_tool(tool, {"text": "?"})) in live
+        async with client.listen(tools_list_changed=True) as news:
+            await client.call_tool("hire", {"text": "carver"})
+            with anyio.fail_after(20):
+                assert type(await anext(news)).__name__ == "ToolsListChanged"
+
+
+@pytest.mark.parametrize("mode", ["legacy", STATELESS])
+async def test_a_whole_session_replays_on_stdio(first: Seen, mode: str) -> None:
+    path, live = first
+    command = StdioServerParameters(command=sys.executable, args=["-m", "firefly_mcp", "replay", "--store", str(path)])
+    person = Person()
+    async with person.client(command, mode) as client:
+        assert await visit(client, person) == live
+
+
+async def test_progress_and_logs_reach_only_those_who_asked_for_them(first: Seen) -> None:
+    path, _ = first
+    person = Person()
+    async with replay(path) as url, person.client(url, "legacy") as client:
+        await client.set_logging_level("warning")
+        await client.call_tool("count", {"text": "Ada"})
+        assert person.heard == []
+        await client.call_tool("paint", {"text": "blue"})  # nobody has subscribed to the canvas
+        await client.call_tool("hire", {"text": "carver"})
+        assert await person.change() == "ToolListChangedNotification"
+
+
+async def everywhere(client: Client, person: Person) -> list[Any]:
+    """What two studios behind one endpoint look like."""
+    tools = [tool.name for tool in (await client.list_tools()).tools]
+    prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
+    out: list[Any] = [tools, prompts, bare(await client.list_resources()), bare(await client.list_resource_templates())]
+    for name in prompts:
+        out.append(bare(await client.get_prompt(name, {"style": name})))
+        out.append(bare(await client.complete(types.PromptReference(name=name), {"name": "style", "value": "cu"})))
+    out.append(bare(await client.read_resource(CANVAS)))
+    for name in ("left", "right"):
+        out.append(bare(await client.call_tool(f"{name}_ask_user", {"text": name})))
+        out.append(bare(await client.call_tool(f"{name}_count", {"text": name}, progress_callback=person.progress)))
+    out.append(bare(await client.call_tool("right_hire", {"text": "carver"})))
+    out.append(await person.change())
+    out.append([tool.name for tool in (await client.list_tools()).tools])
+    return [*out, *person.heard]
+
+
+async def test_several_servers_behind_one_endpoint_look_the_same_in_replay(tmp_path: Path) -> None:
+    specs = (studio("--handshake", name="left"), studio("--handshake", name="right"))
+    live = await record(tmp_path / "a.db", "legacy", *specs, visit=everywhere)
+    assert live[0][0] == "left_count"
+    assert "right_carver" in str(live)
+    for _ in range(2):
+        person = Person()
+        async with replay(tmp_path / "a.db") as url, person.client(url, "legacy") as client:
+            assert await everywhere(client, person) == live
