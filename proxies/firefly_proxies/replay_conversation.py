@@ -34,7 +34,8 @@ class Ask:
         key: the server and its tool, or the method of another request.
         method: of the request.
         message: the request as the client sent it; names in it are exposed names.
-        params: its params in the server's own terms, redacted by all rules: what may be written down.
+        own: its params in the server's own terms.
+        params: the same, redacted by all rules: what may be written down.
         forms: the params as recorded sessions may hold them.
     """
 
@@ -42,6 +43,7 @@ class Ask:
     key: ToolKey
     method: str
     message: JsonObject
+    own: JsonObject
     params: JsonObject
     forms: Sequence[JsonObject]
 
@@ -122,14 +124,14 @@ class ReplayConversation:
             answer = await self._exchanges.answer(call)
         else:
             answer = self._session.answer(server, method, ask.params, ask.forms)
-        if answer.source is not None:
-            self._lists.served[server] = answer.source
+        if answer.call is not None:
+            self._lists.served[server] = answer.call.id
         return answer
 
     async def _call_tool(self, message: JsonObject, params: JsonObject) -> JsonObject:
         exposed = str(params.get("name", ""))
         key = self._factory.names.key(exposed) or ToolKey(self._servers.names[0], exposed)
-        answer = await self._find(self._answer, message, key, "tools/call", {**params, "name": key.tool})
+        answer = await self._find(message, key, "tools/call", {**params, "name": key.tool})
         if answer.fault == FaultKind.DROP:
             return await self._silence.keep(message["id"])
         if answer.call is None:
@@ -145,8 +147,10 @@ class ReplayConversation:
         if not routes or not self._factory.replay.index.knows(method):
             return self._not_found(message["id"], f"{method} was never recorded")
         server, own = next((route for route in routes if self._may_answer(route[0], method, route[1])), routes[0])
-        answer = await self._find(self._look_up, message, ToolKey(server, method), method, own)
-        if answer.kind is not MatchKind.MISS:
+        answer = await self._find(message, ToolKey(server, method), method, own)
+        if answer.fault == FaultKind.DROP:
+            return await self._silence.keep(message["id"])
+        if answer.call is not None:
             return self._recorded(message["id"], answer)
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(message["id"], MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})
@@ -154,12 +158,12 @@ class ReplayConversation:
     def _may_answer(self, server: str, method: str, params: JsonObject) -> bool:
         return bool(self._servers.single or self._session.candidates(server, method, *self._factory.forms.of(params, server)))
 
-    async def _find(self, step: Step, message: JsonObject, key: ToolKey, method: str, params: JsonObject) -> Answer:
-        """Take a step for a request, and one for each round of input that the answer asks for if the client knows no rounds."""
+    async def _find(self, message: JsonObject, key: ToolKey, method: str, params: JsonObject) -> Answer:
+        """Take the steps for a request, and again for each round of input that is wanted of a client that knows no rounds."""
         for _ in range(_ROUNDS):
             tool = key.tool if method == "tools/call" else None
             asked, forms = self._factory.forms.of(params, key.server, tool)
-            answer = await step(Ask(self._session, key, method, message, asked, forms))
+            answer = await self._answer(Ask(self._session, key, method, message, params, asked, forms))
             wanted = None if self._stateless else _asked_in(answer)
             if wanted is not None:
                 able = (self._exchanges.unable(str(question.get("method"))) for question in wanted.values())
@@ -280,13 +284,13 @@ class ReplayConversation:
     def _recorded(self, request_id: messages.RequestId, answer: Answer) -> JsonObject:
         assert answer.call is not None
         if answer.call.error is not None:
-            told = answer.call.error
+            error = answer.call.error
             if answer.fault is not None and self._factory.policy.provenance:
-                told = {**told, "data": answer.provenance()}
-            return {"jsonrpc": "2.0", "id": request_id, "error": told}
+                error = {**error, "data": answer.provenance()}
+            return {"jsonrpc": "2.0", "id": request_id, "error": error}
         result = answer.call.result or {}
-        result = result if self._stateless else handshake_result(result)
-        return self._with_provenance(messages.response(request_id, result), answer)
+        told = result if self._stateless else handshake_result(result)
+        return self._with_provenance(messages.response(request_id, told), answer)
 
     def _with_provenance(self, response: JsonObject, answer: Answer) -> JsonObject:
         if self._factory.policy.provenance:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.index import Candidate
 from firefly_mcp.replay.misses import NEAREST, Miss
 from firefly_mcp.types import ToolKey
-from firefly_proxies.conversation import Emit
+from firefly_proxies.conversation import PAUSE, Emit
 from firefly_proxies.messages import REQUEST_CANCELLED, RequestId, error, loud_enough, params_of
 from firefly_proxies.replay_events import Event, Question, RecordedEvents, Script, answer_key, question_key
 from firefly_proxies.replay_lists import CHANGES
@@ -69,8 +69,6 @@ class Exchanges:
         self.log_level: str | None = None
         self.watched: set[str] = set()
         """URIs of the resources that the client has subscribed to."""
-        self.pause: Callable[[float], Awaitable[None]] | None = None
-        """Waits until so many milliseconds after a call began, if answers shall take their recorded time."""
 
     async def answer(self, call: Call) -> Answer:
         """The recorded answer to a call, after everything that was said before it."""
@@ -189,8 +187,8 @@ class Exchanges:
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
                 continue
-            if self.pause is not None:
-                await self.pause(step.offset_ms)
+            if (pause := PAUSE.get(None)) is not None:
+                await pause(step.offset_ms)
             await self._tell(call, source, step.message)
 
     async def _tell(self, call: Call, source: int, message: JsonObject) -> None:
