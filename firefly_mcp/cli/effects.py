@@ -9,25 +9,31 @@ import click
 from firefly_mcp.cli.filters import check_server
 from firefly_mcp.cli.options import json_option, store_option
 from firefly_mcp.cli.output import emit_json, note, plain, table
+from firefly_mcp.cli.replay_steps import rules_option
 from firefly_mcp.jsonio import text
 
 
 @click.command(name="effects")
 @store_option
 @click.option("--server", metavar="NAME", help="Only this server's tools.")
+@rules_option
 @json_option
-def command(store: Path, server: str | None, as_json: bool) -> None:
+def command(store: Path, server: str | None, rules_file: Path | None, as_json: bool) -> None:
     """Which tools may change what others answer, and how that is known.
 
     Replay answers a read only in the state in which it was recorded; this relation says what makes a state.
     """
+    from firefly_mcp.replay.rules_file import replay_rules_for
     from firefly_mcp.state.learn import learn_effects
     from firefly_mcp.store import queries
     from firefly_mcp.store.recording import Recording
 
+    rules = replay_rules_for(rules_file, store, note)
     with Recording(store) as recording:
         check_server(recording, server)
-        relation = learn_effects(recording)
+        tools = queries.tool_map(recording)
+        rules.check(tools, str(store))
+        relation = learn_effects(recording, rules.declared(tools), rules.volatile(tools))
         names = list(queries.servers(recording))
     pairs = [
         {
