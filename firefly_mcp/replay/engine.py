@@ -151,6 +151,21 @@ class ReplaySession:
             return list(group)
         return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
 
+    def consider(self, server: str, method: str, params: JsonObject, *, among: Among) -> Answer:
+        """What :meth:`answer` would say now if only these recorded calls could answer; the session stays as it was.
+
+        Of a miss only the cause is told: ``state`` where one of them has another state, else ``never_recorded``.
+        """
+        thread = self._thread(server)
+        elsewhere: list[tuple[MatchKind, Group]] = []
+        found = self._find(thread, _asked(server, method, params, ()), among, elsewhere)
+        if found is None:
+            return Answer(MatchKind.MISS, miss=Miss("state" if elsewhere else "never_recorded", ""))
+        kind, group, same_state = found
+        call = queries.call(self.replay.recording, self._choose(thread, group.candidates).call)
+        variants = len({candidate.outcome for candidate in group.candidates})
+        return Answer(kind, call, same_state, variants, distance=group.distance)
+
     def _find(
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
     ) -> tuple[MatchKind, Group, bool] | None:

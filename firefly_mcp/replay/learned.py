@@ -10,11 +10,11 @@ from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JSON, loads, text
 from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
 from firefly_mcp.state.effects import Effect, EffectRelation, Pair
-from firefly_mcp.state.learn import declared_stateless, learn_effects
+from firefly_mcp.state.learn import declared_stateless, observed_effects
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Tool, ToolKey
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised when the same calls or words show other effects than before, so that stored ones are learned anew."""
 
 
@@ -53,8 +53,13 @@ class LearnedEffects:
                 observed[(ToolKey(server, writer), ToolKey(server, reader))] = Effect(bool(affects), source, evidence)
         for key, said in rules.volatile(self._tools).items():
             (volatile.add if said else volatile.discard)(key)
-        declared = {**declared_stateless(self._recording, self._tools), **rules.declared(self._tools)}
-        return EffectRelation(self._tools, observed=observed, declared=declared, volatile=volatile)
+        return EffectRelation(
+            self._tools,
+            observed=observed,
+            declared=rules.declared(self._tools),
+            volatile=volatile,
+            stateless=declared_stateless(self._recording),
+        )
 
     def digest(self, server: str, relation: EffectRelation) -> str:
         """What the state keys of a server's calls rest on."""
@@ -63,8 +68,10 @@ class LearnedEffects:
             for (writer, reader), effect in relation.declared.items()
             if server in (writer.server, reader.server)
         ]
+        # Why there is no effect tells which writes commute.
         observed = [[writer, reader, bool(affects)] for writer, reader, affects, *_ in self._observed.get(server, [])]
-        return hash_json([ALGORITHM, self._definitions(server), sorted(observed), sorted(declared)])
+        stateless = server in relation.stateless_servers
+        return hash_json([ALGORITHM, self._definitions(server), sorted(observed), sorted(declared), stateless])
 
     def store(self, db: apsw.Connection) -> None:
         """Keep what was learned, inside the caller's transaction."""
@@ -87,9 +94,9 @@ class LearnedEffects:
         return sorted([key.tool, tool.hash] for key, tool in self._tools.items() if key.server == server)
 
     def _learn(self, server: str) -> tuple[str, str]:
-        found = learn_effects(self._recording, server=server)
+        found = observed_effects(self._recording, self._tools, server)
         observed = [
             [writer.tool, reader.tool, effect.affects, effect.source, effect.evidence]
-            for (writer, reader), effect in found.observed.items()
+            for (writer, reader), effect in found.effects.items()
         ]
         return text(observed), text(sorted(key.tool for key in found.volatile))
