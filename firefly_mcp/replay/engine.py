@@ -76,6 +76,8 @@ class Answer:
             meta["firefly/variants"] = self.variants
         if self.miss is not None:
             meta["firefly/cause"] = self.miss.cause
+            if "on_miss" in self.notes:
+                meta["firefly/on_miss"] = self.notes["on_miss"]
         return meta
 
 

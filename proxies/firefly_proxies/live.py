@@ -78,7 +78,7 @@ class Live:
         if key.server not in self._specs or missed.cause in ("unknown_tool", "origin"):
             return missed.answer
         if rules is not None and not rules.allows(key, MatchKind.LIVE):
-            return missed.explained(missed.cause, f"{key} may not be asked live by the rules")
+            return missed.explained("forbidden", f"{key} may not be asked live by the rules")
         stateful = relation.reads_state(key) or relation.writes(key)
         try:
             live = self._server(place, key.server)

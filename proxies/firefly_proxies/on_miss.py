@@ -12,7 +12,6 @@ from firefly_mcp.canonical import call_hash
 from firefly_mcp.errors import FireflyError
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.engine import MADE_UP
-from firefly_mcp.replay.misses import Miss
 from firefly_mcp.store.simulated import SimulatedCall
 from firefly_mcp.types import Call, CallStatus, MatchKind
 from firefly_proxies.conversation import Emit
@@ -59,11 +58,12 @@ class Missed(NamedTuple):
         """Why it missed."""
         return "" if self.answer.miss is None else self.answer.miss.cause
 
-    def explained(self, cause: str, why: str) -> Answer:
-        """The miss, with the reason why nothing else answered it either."""
+    def explained(self, reason: str, why: str) -> Answer:
+        """The miss, of the same cause, and why nothing else answered it: in a word for programs, and for people."""
         miss = self.answer.miss
-        told = why if miss is None else f"{miss.message}; {why}"
-        return replace(self.answer, miss=Miss(cause, told, [] if miss is None else miss.nearest))
+        assert miss is not None
+        told = replace(miss, message=f"{miss.message}; {why}")
+        return replace(self.answer, miss=told, notes={**self.answer.notes, "on_miss": reason})
 
 
 class Elsewhere(Protocol):
@@ -138,7 +138,7 @@ class Simulated:
         try:
             found = await self._simulator.answer(question, tool)
         except FireflyError as trouble:
-            return missed.explained("simulation", f"and it could not be simulated: {trouble}")
+            return missed.explained("not_simulated", f"and it could not be simulated: {trouble}")
         call = Call(
             id=MADE_UP,
             session=0,
