@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -28,7 +29,7 @@ class Made(NamedTuple):
 
 @dataclass
 class Place:
-    """One replayed session on one server.
+    """One replayed session on one server, or on several that declared effects join: what makes one history.
 
     Attributes:
         session: the session.
@@ -36,6 +37,8 @@ class Place:
         lock: held while a call that has to do with state is answered: what it may change must be settled before the next one.
         made: its answered calls that have to do with state, in order.
         unanswered: a call that may have changed something and got no answer; empty when there is none.
+        repeated: how many of ``made`` were made elsewhere too.
+        apart: why elsewhere is in another state; empty as far as is known.
     """
 
     session: ReplaySession
@@ -43,6 +46,8 @@ class Place:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     made: list[Made] = field(default_factory=list)
     unanswered: str = ""
+    repeated: int = 0
+    apart: str = ""
 
 
 class Missed(NamedTuple):
@@ -88,11 +93,11 @@ class OnMiss:
 
     def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
         """The step of one session."""
-        places: dict[str, Place] = defaultdict(lambda: Place(session, emit))
+        places: dict[Hashable, Place] = defaultdict(lambda: Place(session, emit))
         relation = session.replay.index.relation
 
         async def answer(ask: Ask) -> Answer:
-            place = places[ask.key.server]
+            place = places[relation.realm(ask.key.server)]
             stateful = relation.reads_state(ask.key) or relation.writes(ask.key)
             async with place.lock if stateful else contextlib.nullcontext():
                 past, state = session.past(ask.key.server), session.state_key(*ask.key)
