@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from firefly_mcp.jsonio import text
 from firefly_mcp.state.effects import PROTOCOL_READS
 from firefly_mcp.types import Call, CallStatus, ToolKey
 
@@ -62,7 +63,10 @@ def movers(calls: Sequence[Call], result_of: Callable[[Call], Any]) -> Movers:
         return {}
     for index, call in enumerate(taken):
         if call.status == CallStatus.DONE and call.result_hash is not None:
+            asked = text(call.params)
             for place, before, value, after in _numbers(view(result_of(call))):
+                if str(value) in asked:  # what the client said itself
+                    continue
                 series[(place, before, after)].append(_Point(index, call.key, value))
     keys = [call.key for call in taken]
     found: Movers = defaultdict(dict)
@@ -79,9 +83,16 @@ def movers(calls: Sequence[Call], result_of: Callable[[Call], Any]) -> Movers:
 
 
 def _moving(points: Sequence[_Point], keys: Sequence[ToolKey]) -> frozenset[ToolKey]:
-    """The tools whose calls move the number of a series; empty when that cannot be told, or when it stands still."""
-    steps = list(itertools.pairwise(points))
-    if len(points) < _FEWEST or all(one.value == two.value for one, two in steps):
+    """The tools whose calls move the number of a series; empty when that cannot be told, or when it stands still.
+
+    An answer may as well tell an old value that was kept (when something was made): only new heights count.
+    """
+    heights: list[_Point] = []
+    for point in points:
+        if not heights or point.value > heights[-1].value:
+            heights.append(point)
+    steps = list(itertools.pairwise(heights))
+    if len(heights) < _FEWEST:
         return frozenset()
     gaps = {two.place - one.place for one, two in steps}
     if len(gaps) > 1 and len({(two.value - one.value) / (two.place - one.place) for one, two in steps}) == 1:

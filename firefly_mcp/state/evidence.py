@@ -2,8 +2,8 @@
 
 * X, W, X with two answers, W the only call in between that may write: W affects X. Where several may have written, the others
   have to be cleared first.
-* X, X with two answers and nothing in between: X is volatile, if it does not itself write. So it is when only reads stood in between and the answers differ
-  in nothing but times and made-up ids; else one of those reads is not what it says.
+* X, X with two answers and nothing in between: X is volatile, if it does not itself write. So it is when only reads stood in
+  between and the answers differ in nothing but times and made-up ids; else one of those reads is not what it says.
 * X, W, X with one answer shows that W does not affect X only if W was the only call in between that may write (two writes may
   cancel each other), W succeeded and shares an identifying value with X (or X has none), over three distinct calls of W or
   more. Of a tool that takes a language or an action it shows nothing: it may be asked for anything else the next time.
