@@ -14,10 +14,10 @@ from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
-from firefly_mcp.replay.misses import Miss, explain_miss
+from firefly_mcp.replay.misses import Miss, explain_miss, lone_miss
 from firefly_mcp.replay.policy import ReplayPolicy
 from firefly_mcp.replay.start import AMBIGUOUS, start_of
-from firefly_mcp.state.history import History
+from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -102,9 +102,9 @@ class Replay:
         rules = self.index.rules
         return (rung for rung in self._ladder if rules is None or rules.allows(key, rung.kind))
 
-    def session(self) -> ReplaySession:
-        """Begin a session; each has its own state."""
-        return ReplaySession(self)
+    def session(self, *, lone: bool = False) -> ReplaySession:
+        """Begin a session; each has its own state. ``lone``: it is one request of a client that names no session."""
+        return ReplaySession(self, lone=lone)
 
 
 @dataclass
@@ -121,10 +121,12 @@ class _Thread:
 class ReplaySession:
     """Answers the requests of one client session."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replay, *, lone: bool = False) -> None:
         """Use :meth:`Replay.session`."""
         self.replay = replay
+        self._lone = lone
         self._threads: dict[str, _Thread] = {}
+        self._histories: dict[tuple[str, ...], History] = {}
 
     def answer(
         self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = (), among: Among | None = None
@@ -136,6 +138,8 @@ class ReplaySession:
         whether it may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
+        if self._lone and not self.replay.policy.lenient and self.replay.index.relation.reads_state(asked.key):
+            return Answer(MatchKind.MISS, miss=lone_miss(asked.key))
         elsewhere: list[tuple[MatchKind, Group]] = []
         found = self._find(thread, asked, among, elsewhere)
         if found is not None:
@@ -192,7 +196,9 @@ class ReplaySession:
         key, history = asked.key, thread.history
         undecided = history.origin == AMBIGUOUS
         miss = explain_miss(self.replay.recording, self.replay.index, history, key, params, nearest, undecided)
-        history.append(key, asked.args_hash, None, rejected=miss.cause == "invalid_arguments", label=f"{key} (missed)")
+        # What the real server would have refused as well has no effect.
+        refused = miss.cause in ("invalid_arguments", "unknown_tool")
+        history.append(key, asked.args_hash, None, rejected=refused, label=f"{key} (missed)")
         return Answer(MatchKind.MISS, miss=miss)
 
     def state_key(self, server: str, tool: str) -> str:
@@ -215,7 +221,8 @@ class ReplaySession:
         if self.replay.index.relation.writes(asked.key):
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
-        thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
+        given = outcome_of(asked.result_hash, asked.error)
+        thread.history.append(asked.key, asked.args_hash, given, rejected=refused, label=label)
         thread.trace.append((asked.args_hash, asked.result_hash or f"error:{asked.error}"))
 
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
@@ -224,7 +231,8 @@ class ReplaySession:
         assert call is not None
         refused = call.is_error and rejected(call.result, call.error)
         # The recorded call enters the history, not the request's own spelling: state keys then agree with the recording's.
-        thread.history.append(key, chosen.args_hash, call.result_hash, rejected=refused, label=f"{key} (call {call.id})")
+        given = outcome_of(call.result_hash, call.error)
+        thread.history.append(key, chosen.args_hash, given, rejected=refused, label=f"{key} (call {call.id})")
         thread.trace.append((chosen.args_hash, chosen.outcome))
         variants = len({candidate.outcome for candidate in found.candidates})
         return Answer(kind, call, same_state, variants, distance=found.distance)
@@ -252,9 +260,23 @@ class ReplaySession:
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)
         if thread is None:
-            begin = start_of(self.replay.index, server, self.replay.policy.start)
-            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, *begin))
+            thread = self._threads[server] = _Thread(server, self._history(server))
         return thread
+
+    def _history(self, server: str) -> History:
+        """The history of a server and of those that declared effects join to it."""
+        index, policy = self.replay.index, self.replay.policy
+        realm = index.relation.realm(server)
+        history = self._histories.get(realm)
+        if history is None:
+            begins = [start_of(index, name, policy.start) for name in realm]
+            if len(begins) == 1:
+                history = History(index.relation, *begins[0])
+            else:
+                undecided = any(begin.origin == AMBIGUOUS for begin in begins)
+                history = History(index.relation, AMBIGUOUS if undecided else " ".join(begin.origin for begin in begins))
+            self._histories[realm] = history
+        return history
 
 
 def _asked(server: str, method: str, params: JsonObject, forms: Sequence[JsonObject]) -> Asked:

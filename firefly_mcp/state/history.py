@@ -16,7 +16,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from firefly_mcp.canonical import hash_bytes
+from firefly_mcp.canonical import hash_bytes, hash_json
+from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.types import ToolKey
 
@@ -31,6 +32,13 @@ def origin_key(origin: str, session_key: str) -> str:
     if origin.startswith("live("):
         return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
+
+
+def outcome_of(result_hash: str | None, error: JsonObject | None) -> str | None:
+    """What a call was given, as it enters past hashes: a hash of its result or JSON-RPC error; None if it had no answer."""
+    if result_hash is not None:
+        return result_hash
+    return None if error is None else f"error:{hash_json(error)}"
 
 
 class Writer(NamedTuple):
@@ -92,7 +100,7 @@ class History:
         Args:
             key: the tool, or the method in its place.
             args_hash: its canonical hash.
-            outcome: what it was given: a hash of the result, or of the JSON-RPC error; None if it had no answer.
+            outcome: what it was given, see :func:`outcome_of`.
             rejected: whether the server refused the arguments.
             label: what a miss calls it.
         """

@@ -75,7 +75,7 @@ class Live:
         """The real server's answer, or the miss with the reason why it was not asked."""
         key, replay = missed.ask.key, place.session.replay
         rules, relation = replay.index.rules, replay.index.relation
-        if key.server not in self._specs or missed.cause in ("unknown_tool", "origin"):
+        if key.server not in self._specs or missed.cause in ("unknown_tool", "origin", "session"):
             return missed.answer
         if rules is not None and not rules.allows(key, MatchKind.LIVE):
             return missed.explained("forbidden", f"{key} may not be asked live by the rules")

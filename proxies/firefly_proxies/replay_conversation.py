@@ -72,7 +72,7 @@ class ReplayConversation:
         """Use :meth:`ReplayFactory.open`. A stateless ``opening`` leaves results as a server of that era gave them."""
         self._factory = factory
         self._servers = factory.servers
-        self._session = factory.replay.session()
+        self._session = factory.replay.session(lone=opening.transport == "http" and opening.session_id is None)
         self._log = factory.log.session(opening) if factory.log is not None else None
         self._silence = Silence()
         self._stateless = opening.stateless
