@@ -73,9 +73,9 @@ UNDECIDED = "undecided"
 
 
 @lru_cache(maxsize=4096)
-def words_of_name(name: str) -> frozenset[str]:
+def words_of_name(name: str) -> tuple[str, ...]:
     """The words of an argument's name: ``pickUpDate`` and ``pick_up_date`` alike."""
-    return frozenset(_SPLIT.split(_CAMEL.sub("_", name).lower()))
+    return tuple(word for word in _SPLIT.split(_CAMEL.sub("_", name).lower()) if word) or ("",)
 
 
 def declared_kind(name: str, schema: JsonObject, root: JsonObject) -> ArgumentKind | str:
@@ -98,6 +98,7 @@ def declared_kind(name: str, schema: JsonObject, root: JsonObject) -> ArgumentKi
 
 def _named_kind(name: str, description: str) -> ArgumentKind | str:
     words = words_of_name(name)
+    head = words[-1]  # a "search type" is a type, a "search query" a query
     for names, kind in (
         (_URL_NAMES, ArgumentKind.URL),
         (_PATH_NAMES, ArgumentKind.PATH),
@@ -106,13 +107,13 @@ def _named_kind(name: str, description: str) -> ArgumentKind | str:
         (_DATE_NAMES, ArgumentKind.DATE),
         (_TIME_NAMES, ArgumentKind.TIME),
     ):
-        if names & words:
+        if not names.isdisjoint(words):
             return kind
     if _MOMENT_TOLD.search(description):
         return ArgumentKind.DATE_TIME
-    if _DATE_TOLD.search(description) and not _TEXT_NAMES & words:
+    if _DATE_TOLD.search(description) and head not in _TEXT_NAMES:
         return ArgumentKind.DATE
-    return TEXT_NAMED if _TEXT_NAMES & words else UNDECIDED
+    return TEXT_NAMED if head in _TEXT_NAMES else UNDECIDED
 
 
 def kind_of_value(declared: ArgumentKind | str, value: Any) -> ArgumentKind:
@@ -123,7 +124,7 @@ def kind_of_value(declared: ArgumentKind | str, value: Any) -> ArgumentKind:
         return ArgumentKind.NUMBER
     if not isinstance(value, str):
         return ArgumentKind.IDENTIFYING
-    if isinstance(declared, ArgumentKind) and declared is not ArgumentKind.FREE_TEXT:
+    if isinstance(declared, ArgumentKind):
         return declared
     text = value.strip()
     spaces = text.count(" ")
