@@ -38,6 +38,7 @@ def _any_of(hints: Iterable[bytes]) -> re.Pattern[bytes]:
 
 _HINT = _any_of({hint for rule in RULES for hint in rule.hints})
 _NAME_HINT = _any_of(NAME_HINTS)
+_ANY_HINT = _any_of({*NAME_HINTS, *(hint for rule in RULES for hint in rule.hints)})
 _ECHOES_KEPT = 200
 _SHORTEST_ECHO = 6
 """What a user's rule hides is taken out of the rest of the same message from this length on."""
@@ -116,6 +117,8 @@ class Redactor:
 
     def _redact(self, value: JSON, *, request: bool, found: list[str], ours: bool = True) -> JSON:
         keyed = ours and bool(self._keys)
+        if not (keyed or found or self._patterns) and self._nothing_in(value, request):
+            return value
         if keyed or _NAME_HINT.search(dumps(value).lower()):
             value = self._by_name(value, request, keyed, None, found)
         sources = self._given if request else [*self._given, self._memory]
@@ -124,6 +127,13 @@ class Redactor:
             # A plain word would be taken out of answers that have nothing to do with it.
             self._remember([spelled for spelled in found if not spelled.isalpha() or looks_random("", spelled)])
         return self._clean(value, sources, [*self._in_prose, *self._patterns] if keyed else self._patterns)
+
+    def _nothing_in(self, value: JSON, request: bool) -> bool:
+        """Whether one look shows that there is nothing to redact, as in most messages."""
+        data = dumps(value)
+        if _ANY_HINT.search(data.lower()):
+            return False
+        return not any(source.may_be_in(data) for source in self._given) and (request or not self._memory.may_be_in(data))
 
     def _remember(self, found: list[str]) -> None:
         new = [value for value in found if value not in self._echoes]

@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from firefly_mcp.argkinds import identity_hash
+from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.normalize import normalized_hash
+from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.history import History, Writer, origin_key
 from firefly_mcp.state.learn import learn_effects
@@ -41,15 +44,23 @@ class End(NamedTuple):
 class ReplayIndex:
     """Look-up tables over the answered calls of a recording."""
 
-    def __init__(self, recording: Recording, servers: Sequence[str] = (), relation: EffectRelation | None = None) -> None:
-        """Read the recording; ``servers`` narrows it to some."""
+    def __init__(
+        self,
+        recording: Recording,
+        servers: Sequence[str] = (),
+        relation: EffectRelation | None = None,
+        rules: ReplayRules | None = None,
+    ) -> None:
+        """Read the recording; ``servers`` narrows it to some, and ``rules`` are the user's."""
+        self.rules = rules
         self.tools = {key: tool for key, tool in queries.tool_map(recording).items() if not servers or key.server in servers}
         self.relation = relation or learn_effects(recording)
-        self.exact: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
-        self.normalized: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
-        self.traces: dict[tuple[int, str], list[tuple[str, str]]] = defaultdict(list)
+        self._exact: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
+        self._normalized: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
+        self._identity: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
+        self._traces: dict[tuple[int, str], list[tuple[str, str]]] = defaultdict(list)
         """By (session, server): the ``(args_hash, outcome)`` of its calls in order."""
-        self.ends: dict[tuple[int, str], End] = {}
+        self._ends: dict[tuple[int, str], End] = {}
         self.sessions: dict[int, Session] = {s.id: s for s in queries.sessions(recording, evidence_only=True)}
         self.connections: dict[tuple[int, str], Connection] = {
             (link.session, link.server): link
@@ -61,30 +72,70 @@ class ReplayIndex:
             if not servers or call.server in servers:
                 self._add(recording, call)
         for place, history in self._histories.items():
-            self.ends[place] = End(history.origin, tuple(history.writers))
+            self._ends[place] = End(history.origin, tuple(history.writers))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing that could answer a request."""
+        return not self._exact
+
+    def exact(self, key: ToolKey, args_hash: str) -> Sequence[Candidate]:
+        """The recorded answers of calls with this canonical hash, in order."""
+        return self._exact.get((key, args_hash), ())
+
+    def normalized(self, key: ToolKey, normalized: str) -> Sequence[Candidate]:
+        """The recorded answers of calls with this normalized hash, in order."""
+        return self._normalized.get((key, normalized), ())
+
+    def identity(self, key: ToolKey, identity: str) -> Sequence[Candidate]:
+        """The recorded answers of calls with this identity hash, in order."""
+        return self._identity.get((key, identity), ())
+
+    def trace(self, session: int, server: str) -> Sequence[tuple[str, str]]:
+        """The ``(args_hash, outcome)`` of the answered calls of a session on a server, in order."""
+        return self._traces.get((session, server), ())
+
+    def end(self, session: int, server: str) -> End | None:
+        """Where a session left a server; None when it did not call it."""
+        return self._ends.get((session, server))
+
+    def knows(self, method: str) -> bool:
+        """Whether any request of this method was recorded with its answer."""
+        return any(key.tool == method for key, _ in self._exact)
+
+    def places(self, server: str) -> list[int]:
+        """The sessions that called a server, in order."""
+        return [session for session, name in self._traces if name == server]
 
     def origin_of(self, session: int, server: str) -> str:
         """The origin of a session's state on a server, as it enters state keys."""
         link = self.connections.get((session, server))
         return origin_key(link.origin if link else "unknown", self.sessions[session].key)
 
-    def normalized_hash(self, key: ToolKey, call_arguments: dict[str, object]) -> str:
+    def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
         tool = self.tools.get(key)
-        return normalized_hash(key.tool, call_arguments, tool.input_schema if tool else {})
+        off = self.rules.tool(key).off if self.rules else ()
+        return normalized_hash(key.tool, arguments, tool.input_schema if tool else {}, off=off)
+
+    def identity_hash(self, key: ToolKey, arguments: JsonObject) -> str:
+        """Hash of the identifying arguments."""
+        tool = self.tools.get(key)
+        return identity_hash(key.tool, arguments, tool.input_schema if tool else {})
 
     def _add(self, recording: Recording, call: Call) -> None:
         place = (call.session, call.server)
         history = self._histories.get(place)
         if history is None:
             history = self._histories[place] = self._begin(place)
-        trace = self.traces[place]
+        trace = self._traces[place]
         if call.status == CallStatus.DONE:
             outcome = call.result_hash or str(call.error)
             found = Candidate(call.id, call.session, len(trace), history.state_key(call.key), outcome, call.args_hash)
-            self.exact[(call.key, call.args_hash)].append(found)
+            self._exact[(call.key, call.args_hash)].append(found)
             if call.tool is not None:
-                self.normalized[(call.key, self.normalized_hash(call.key, call.arguments))].append(found)
+                self._normalized[(call.key, self.normalized_hash(call.key, call.arguments))].append(found)
+                self._identity[(call.key, self.identity_hash(call.key, call.arguments))].append(found)
             trace.append((call.args_hash, outcome))
         refused = False
         if call.is_error and self.relation.writes(call.key):

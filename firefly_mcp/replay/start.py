@@ -27,7 +27,7 @@ def start_of(index: ReplayIndex, server: str, start: str | None) -> End:
     """
     if start is not None:
         return _named(index, server, start)
-    places = [place for place in index.traces if place[1] == server]
+    places = [(session, server) for session in index.places(server)]
     links = [index.connections[place] for place in places if place in index.connections]
     proven = {link.origin for link in links if link.origin.startswith("proven(")}
     if len(proven) == 1:
@@ -59,8 +59,8 @@ def _beginning(index: ReplayIndex, session: int, server: str) -> End:
     if link is not None and link.origin.startswith("continues("):
         earlier = link.origin[len("continues(") : -1]
         for other in index.sessions.values():
-            if earlier in (other.key, str(other.id)) and (other.id, server) in index.ends:
-                return index.ends[(other.id, server)]
+            if earlier in (other.key, str(other.id)) and (end := index.end(other.id, server)) is not None:
+                return end
     return End(index.origin_of(session, server), ())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +10,7 @@ import apsw
 from firefly_mcp.errors import StoreError
 from firefly_mcp.store.migrations import migrate
 from firefly_mcp.store.schema import APPLICATION_ID
+from firefly_mcp.store.transaction import StoreErrors
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _CHECKPOINT_PAGES = 4000
@@ -40,7 +39,7 @@ def open_database(path: Path, *, create: bool, durability: str = "normal", exclu
         _refuse_foreign(path)
     elif not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist")
-    with store_errors(path):
+    with StoreErrors(path):
         db = apsw.Connection(str(path))
         try:
             db.set_busy_timeout(10_000)
@@ -70,25 +69,6 @@ def _lock(db: apsw.Connection, path: Path) -> None:
         ) from error
 
 
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into one line that names the file and what to do."""
-    try:
-        yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise StoreError(f"{path}: the recording is damaged ({error}); restore it from a copy, nothing was altered") from error
-    except apsw.FullError as error:
-        raise StoreError(f"{path}: the disk is full; free some space, nothing already recorded is lost") from error
-    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
-        raise StoreError(f"{path}: cannot be written ({error}); check its permissions") from error
-    except apsw.CantOpenError as error:
-        raise StoreError(f"{path}: cannot be opened ({error}); check the path and its permissions") from error
-    except apsw.IOError as error:
-        raise StoreError(f"{path}: reading or writing failed ({error}); check the disk") from error
-    except apsw.BusyError as error:
-        raise StoreError(f"{path}: locked by another process for too long; close it and try again") from error
-
-
 def _refuse_foreign(path: Path) -> None:
     """Look at the file without the right to change it: even closing a writer could fold a foreign log into its file."""
     if path.is_dir():
@@ -100,7 +80,7 @@ def _refuse_foreign(path: Path) -> None:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
     if head != _SQLITE_MAGIC:
         raise StoreError(f"{path}: not a Firefly recording (not an SQLite file); it was left as it is")
-    with store_errors(path):
+    with StoreErrors(path):
         before = _stamp(path)
         try:
             _look(path, alone=before is not None)

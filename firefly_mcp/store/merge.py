@@ -2,7 +2,8 @@
 
 Servers are joined by name, tool snapshots and contents by hash, sessions by key: the same session (same key, same content) is
 taken once; another session of the same key gets a new one. Derived rows (effects, edges) that two sources tell differently are
-taken from the stronger one; ``firefly graph build`` learns them anew from all calls.
+taken from the stronger one; ``firefly graph build`` learns them anew from all calls. The replay index is not merged but
+built anew.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import apsw
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, loads, text
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.store.translation import Row, Translation
 
 _EFFECT_SOURCES = ("declared", "observed", "equality", "annotation", "verb", "default")
@@ -74,7 +75,7 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
                     _Source(source, target, report).take()
             for name in ("sessions", "calls"):
                 setattr(report, name, _number(target.db, f"SELECT count(*) FROM {name.removesuffix('s')}"))
-            with store_errors(part):
+            with StoreErrors(part):
                 target.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         part.rename(out)
     finally:
@@ -95,7 +96,7 @@ class _Source:
 
     def take(self) -> None:
         """Copy everything, in one transaction there, from one state here."""
-        with store_errors(self.source.path):
+        with StoreErrors(self.source.path):
             self.source.db.execute("BEGIN")
         try:
             with self.target.transaction():
@@ -104,6 +105,7 @@ class _Source:
                 self._sessions()
                 self._calls()
                 self._derived()
+                self._replayed()
                 self._tasks()
                 self._info()
         finally:
@@ -198,6 +200,17 @@ class _Source:
             if not known or row["score"] > known[0][0]:
                 self._insert("edge", row, replace=True)
 
+    def _replayed(self) -> None:
+        """What replay keeps: the vectors of texts, by the embedder that made them, and the answers that models wrote."""
+        there: dict[int, int] = {}
+        for row in self._rows("embedder"):
+            known = self._there("SELECT id FROM embedder WHERE name = ?", row["name"])
+            there[row["id"]] = int(known[0][0]) if known else self._insert("embedder", row)
+        for row in self._rows("vector"):
+            self._insert("vector", {**row, "embedder_id": there[row["embedder_id"]]}, " ON CONFLICT DO NOTHING")
+        for row in map(self.to.simulated, self._rows("simulated")):
+            self._insert("simulated", row, " ON CONFLICT DO NOTHING")
+
     def _tasks(self) -> None:
         taken = set()
         for row in self._rows("task"):
@@ -250,10 +263,11 @@ class _Source:
 
 
 TABLES = frozenset(
-    "server blob tool_snapshot session connection call call_event trajectory effect edge task verdict info".split()
+    "server blob tool_snapshot session connection call call_event trajectory effect edge embedder vector simulated task verdict"
+    " info".split()
 )
-"""What is merged. ``migration`` is each file's own."""
-_WITH_ID = frozenset("server tool_snapshot session call call_event trajectory".split())
+"""What is merged. ``migration`` is each file's own, and so is the replay index."""
+_WITH_ID = frozenset("server tool_snapshot session call call_event trajectory embedder".split())
 
 
 def _rows(db: apsw.Connection, sql: str, *values: Any) -> Iterator[Row]:

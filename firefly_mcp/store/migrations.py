@@ -9,7 +9,7 @@ from collections.abc import Callable
 import apsw
 
 from firefly_mcp.errors import StoreError
-from firefly_mcp.store.schema import APPLICATION_ID, V1
+from firefly_mcp.store.schema import APPLICATION_ID, V1, V2
 
 
 def _v1(db: apsw.Connection) -> None:
@@ -17,7 +17,11 @@ def _v1(db: apsw.Connection) -> None:
     db.execute("INSERT INTO info VALUES ('recording_id', ?)", (uuid.uuid4().hex,))
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_v1,)
+def _v2(db: apsw.Connection) -> None:
+    db.execute(V2)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_v1, _v2)
 """Migration ``n`` (from 1) brings a recording from version ``n - 1`` to ``n``. Append; never edit."""
 
 

@@ -12,8 +12,9 @@ import apsw
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.store.database import store_errors
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Session, SessionKind
 
 _DAY = 86_400
@@ -71,7 +72,8 @@ def remove_sessions(db: apsw.Connection, sessions: Sequence[Session]) -> dict[st
     """Delete sessions and their rows, and mend what pointed at them, inside the caller's transaction.
 
     A session that continued a forgotten one has an unknown origin from now on. Replay's notes on misses lose the recorded calls
-    that they showed as nearest.
+    that they showed as nearest. Answers that a model wrote from a forgotten call go with it; the replay index is emptied, and
+    built anew by the next replay.
 
     Returns:
         How many rows went, by table.
@@ -95,6 +97,13 @@ def remove_sessions(db: apsw.Connection, sessions: Sequence[Session]) -> dict[st
         origins = [f"continues({name})" for session in sessions for name in (session.key, session.id)]
         db.executemany("UPDATE connection SET origin = 'unknown' WHERE origin = ?", [(origin,) for origin in origins])
         removed["sessions"] = _delete(db, "session", "id IN gone_session")
+        removed["simulated"] = _delete(
+            db,
+            "simulated",
+            "call_id IN gone_call OR EXISTS (SELECT 1 FROM json_each(sources) WHERE value IN gone_call)",
+        )
+        if any(session.kind != SessionKind.REPLAY for session in sessions):
+            _empty_index(db)
         removed["blobs"] = _remove_orphans(db)
     finally:
         db.execute("DROP TABLE gone_session")
@@ -104,16 +113,26 @@ def remove_sessions(db: apsw.Connection, sessions: Sequence[Session]) -> dict[st
 
 def squeeze(recording: Recording) -> None:
     """Write the file anew without what was deleted, and empty its log; the recording must be open exclusively."""
-    with store_errors(recording.path):
+    with StoreErrors(recording.path):
         recording.db.execute("VACUUM")
         recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+def _empty_index(db: apsw.Connection) -> None:
+    """Empty the replay index, and delete the vectors of texts that no remaining call is known to hold."""
+    db.execute(
+        "DELETE FROM vector WHERE text_hash NOT IN (SELECT text_hash FROM candidate_text WHERE call_id NOT IN gone_call)"
+    )
+    for table in INDEX_TABLES:
+        db.execute(f"DELETE FROM {table}")
+
+
 def _remove_orphans(db: apsw.Connection) -> int:
-    """Delete contents that no call refers to, neither as its result nor as a large part of it."""
+    """Delete contents that no call and no simulated answer refers to, neither as its result nor as a large part of it."""
     db.execute("CREATE TEMP TABLE kept_blob (hash TEXT PRIMARY KEY) WITHOUT ROWID")
     try:
         db.execute("INSERT OR IGNORE INTO kept_blob SELECT result_hash FROM call WHERE result_hash IS NOT NULL")
+        db.execute("INSERT OR IGNORE INTO kept_blob SELECT result_hash FROM simulated")
         holders = db.execute(
             "SELECT data FROM blob WHERE hash IN (SELECT hash FROM kept_blob) AND instr(data, ?)", (MARK,)
         ).fetchall()

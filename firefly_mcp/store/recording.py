@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-
-import apsw
 
 from firefly_mcp.canonical import call_hash, hash_json
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
-from firefly_mcp.store.database import open_database, store_errors
+from firefly_mcp.store.database import open_database
+from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
 _STANDING = frozenset({"subscriptions/listen"})
@@ -60,19 +58,9 @@ class Recording:
         """The recording's own id, given when it was made."""
         return str(self.db.execute("SELECT value FROM info WHERE key = 'recording_id'").fetchall()[0][0])
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
+    def transaction(self) -> Transaction:
         """One atomic write; SQLite's errors become :class:`~firefly_mcp.errors.StoreError`."""
-        with store_errors(self.path):
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.db
-                self.db.execute("COMMIT")
-            except BaseException:
-                # After a full disk SQLite has rolled back by itself.
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
+        return Transaction(self.path, self.db)
 
     def add_server(self, name: str, spec: JsonObject | None = None) -> int:
         """The server's id; a spec (already redacted) replaces the one that is stored."""
@@ -195,7 +183,7 @@ class SessionWriter:
 
     def label(self, name: str, value: JSON) -> None:
         """Set one label of the session; the others stay."""
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "UPDATE session SET labels = json_set(labels, ?, json(?)) WHERE id = ?", (f'$."{name}"', text(value), self.id)
             )
@@ -224,7 +212,7 @@ class SessionWriter:
         standing = method in _STANDING
         now = time.time()
         self._seq += 1
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, request_meta, started_at,"
                 " overlaps, match) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -328,7 +316,7 @@ class SessionWriter:
     def cancel_call(self, call_id: int) -> None:
         """Mark a call that the client cancelled before its answer came."""
         self._open.pop(call_id, None)
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute("UPDATE call SET status = ? WHERE id = ?", (CallStatus.CANCELLED, call_id))
 
     def abandon_call(self, call_id: int) -> None:
@@ -344,7 +332,7 @@ class SessionWriter:
             message: the JSON-RPC message.
             offset_ms: milliseconds since the call (or session) began.
         """
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute(
                 "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
                 (call_id, self.id, offset_ms, direction, text(message)),
@@ -358,5 +346,5 @@ class SessionWriter:
 
     def end(self) -> None:
         """Mark the session as ended."""
-        with store_errors(self.recording.path):
+        with StoreErrors(self.recording.path):
             self.recording.db.execute("UPDATE session SET ended_at = ? WHERE id = ?", (time.time(), self.id))

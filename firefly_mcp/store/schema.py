@@ -132,3 +132,76 @@ CREATE TABLE verdict (
   PRIMARY KEY (task_id, gate)
 ) WITHOUT ROWID;
 """
+
+V2 = """
+DROP INDEX call_exact;
+CREATE TABLE candidate_tool (
+  id INTEGER PRIMARY KEY,
+  server_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  stamp TEXT NOT NULL,
+  UNIQUE (server_id, name)
+);
+CREATE TABLE candidate (
+  call_id INTEGER PRIMARY KEY,
+  tool_id INTEGER NOT NULL,
+  session_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  args BLOB NOT NULL,
+  normalized BLOB,
+  identity BLOB,
+  state BLOB NOT NULL,
+  outcome BLOB NOT NULL
+);
+CREATE INDEX candidate_args ON candidate (args);
+CREATE INDEX candidate_normalized ON candidate (normalized) WHERE normalized IS NOT NULL;
+CREATE INDEX candidate_identity ON candidate (identity) WHERE identity IS NOT NULL;
+CREATE INDEX candidate_session ON candidate (session_id, position);
+CREATE TABLE candidate_text (
+  call_id INTEGER NOT NULL,
+  argument TEXT NOT NULL,
+  text_hash TEXT NOT NULL,
+  PRIMARY KEY (call_id, argument)
+) WITHOUT ROWID;
+CREATE TABLE candidate_run (
+  session_id INTEGER NOT NULL,
+  server_id INTEGER NOT NULL,
+  calls INTEGER NOT NULL,
+  answered INTEGER NOT NULL,
+  stamp TEXT NOT NULL,
+  PRIMARY KEY (session_id, server_id)
+) WITHOUT ROWID;
+CREATE TABLE learned_effect (
+  server_id INTEGER PRIMARY KEY,
+  stamp TEXT NOT NULL,
+  observed TEXT NOT NULL,
+  volatile TEXT NOT NULL
+);
+CREATE TABLE embedder (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  dimensions INTEGER NOT NULL,
+  config TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE vector (
+  embedder_id INTEGER NOT NULL REFERENCES embedder(id),
+  text_hash TEXT NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (embedder_id, text_hash)
+) WITHOUT ROWID;
+CREATE TABLE simulated (
+  server_id INTEGER NOT NULL REFERENCES server(id),
+  tool TEXT NOT NULL,
+  args_hash TEXT NOT NULL,
+  state_key TEXT NOT NULL,
+  model TEXT NOT NULL,
+  result_hash TEXT NOT NULL,
+  call_id INTEGER,
+  sources TEXT NOT NULL DEFAULT '[]',
+  added_at REAL NOT NULL,
+  PRIMARY KEY (server_id, tool, args_hash, state_key, model)
+) WITHOUT ROWID;
+"""
+
+INDEX_TABLES = ("candidate", "candidate_text", "candidate_tool", "candidate_run", "learned_effect")
+"""The replay index: derived from the calls, emptied and rebuilt at will, and no part of what a recording says."""

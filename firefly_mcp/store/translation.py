@@ -88,6 +88,15 @@ class Translation:
         """An effect, its evidence being calls there."""
         return {**row, "server_id": self.servers[row["server_id"]], "evidence": self._json(row["evidence"], self._evidence)}
 
+    def simulated(self, row: Row) -> Row:
+        """A simulated answer, with the calls from which the model wrote it."""
+        return {
+            **row,
+            "server_id": self.servers[row["server_id"]],
+            "call_id": self.calls.get(row["call_id"]),
+            "sources": self._json(row["sources"], self._numbers),
+        }
+
     def _json(self, stored: str, change: Callable[[JSON], JSON]) -> str:
         before = loads(stored)
         after = change(before)

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from firefly_mcp.errors import StoreError
@@ -77,6 +78,7 @@ class Ledger:
         self._started: dict[int, _Begun] = {}
         self._redacted: Counter[str] = Counter()
         self._told = 0
+        self._writing = _Writing(self)
 
     @property
     def session_id(self) -> int | None:
@@ -90,12 +92,12 @@ class Ledger:
             return
         self._client = described
         if self._writer is not None:
-            with self._trouble():
+            with self._writing:
                 self._writer.describe(client_info=described[0], protocol_version=protocol_version)
 
     def connected(self, server: str, answer: JsonObject, protocol_version: str) -> None:
         """Note what a server says of itself in its answer to ``initialize`` or ``server/discover``."""
-        with self._trouble():
+        with self._writing:
             self._begun().connect(
                 server,
                 self._clean(self._redactor.result, answer),
@@ -106,14 +108,14 @@ class Ledger:
     def tools(self, server: str, definitions: Iterable[JsonObject], protocol_version: str) -> None:
         """Keep the definitions of a server's tools."""
         kept = [tool for tool in definitions if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
-        with self._trouble():
+        with self._writing:
             cleaned = self._clean(self._redactor.definitions, kept)
             self.recording.snapshot_tools(server, cleaned, protocol_version=protocol_version)
 
     def begin(self, server: str, method: str, params: JsonObject | None) -> int | None:
         """Commit a request. Returns its call id, or None when the recording failed and that is to be passed over."""
         tool = str((params or {}).get("name", "")) if method == "tools/call" else None
-        with self._trouble():
+        with self._writing:
             call = self._begun().begin_call(
                 server, method, self._clean(self._redactor.params, params, server=server, tool=tool)
             )
@@ -128,7 +130,7 @@ class Ledger:
         began = self._started.pop(call)
         duration = (time.monotonic() - began.at) * 1000
         kind = "error" if "error" in answer else "result"
-        with self._trouble():
+        with self._writing:
             cleaned = self._clean(self._redactor.result, answer[kind], server=began.server, tool=began.tool)
             self._writer.end_call(call, **{kind: cleaned}, duration_ms=duration)
         self._report()
@@ -203,16 +205,28 @@ class Ledger:
             key = f"{self._key}#{number}"
         return key
 
-    @contextlib.contextmanager
-    def _trouble(self) -> Any:
-        try:
-            yield
-        except StoreError as trouble:
-            if not self._pass:
-                raise
+    def passed_over(self, trouble: StoreError) -> bool:
+        """Whether the proxy goes on although something cannot be written; that is told then."""
+        if self._pass:
             self._tell(trouble)
+        return self._pass
 
     def _tell(self, trouble: StoreError) -> None:
         if not self._noted:
             self._noted = True
             self._note(f"not recorded: {trouble}")
+
+
+class _Writing:
+    """A context in which a failure to write is raised or passed over, as its ledger decides."""
+
+    __slots__ = ("_ledger",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        return isinstance(error, StoreError) and self._ledger.passed_over(error)

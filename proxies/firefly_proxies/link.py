@@ -32,6 +32,8 @@ from firefly_proxies.upstream import Listener, RefusedError, Upstream
 
 _PAGES = 100
 """A server that pages on for ever is not followed further."""
+_SNAPSHOT_SECONDS = 2.0
+"""How long a client that leaves early may keep the proxy from asking a server for the rest of its tools."""
 _NOT_CALLS = frozenset({"initialize", "server/discover", "ping", "logging/setLevel", "tools/list"})
 _SESSION_NOTES = ("list_changed", "notifications/resources/updated", "notifications/elicitation/complete")
 
@@ -132,6 +134,7 @@ class Link:
     async def close(self) -> None:
         """End the link and what was started for it."""
         if self._snapshot is not None:
+            await asyncio.wait({self._snapshot}, timeout=_SNAPSHOT_SECONDS)
             self._snapshot.cancel()
             await asyncio.gather(self._snapshot, return_exceptions=True)
         async with self._starting:

@@ -68,7 +68,7 @@ class ReplayFactory:
         self.recording = recording
         self.policy = policy or ReplayPolicy()
         index = ReplayIndex(recording, servers)
-        if not index.exact:
+        if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
         self.replay = Replay(recording, self.policy, index)
         self.servers = [name for name in known if not servers or name in servers]
@@ -202,7 +202,7 @@ class ReplayConversation:
                 return self._recorded(request_id, answer)
         assert answer is not None
         self._note(self._factory.servers[0], method, asked, answer)
-        if not any(key.tool == method for key, _ in self._factory.replay.index.exact):
+        if not self._factory.replay.index.knows(method):
             return messages.error(request_id, messages.METHOD_NOT_FOUND, f"Method not found: {method} was never recorded")
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(request_id, _MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})

@@ -17,6 +17,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.diff import diff
 from firefly_mcp.store.merge import TABLES, merge
 from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.schema import INDEX_TABLES
 from firefly_mcp.types import Call
 
 TOOL = {"name": "get", "inputSchema": {"type": "object"}}
@@ -52,6 +53,12 @@ def make(path: Path, name: str, *, key: str | None = None, spec: dict[str, Any] 
         recording.db.execute("INSERT INTO edge VALUES ('shop', ?, 'shop', 'get', 'q', 0.5, '{}')", (f"get_{name}",))
         recording.db.execute("INSERT INTO task VALUES (?, 'admitted', '{}', 0)", (f"t-{name}",))
         recording.db.execute("INSERT INTO verdict VALUES (?, 'evidence', 1, '', 0)", (f"t-{name}",))
+        recording.db.execute("INSERT INTO embedder VALUES (?, ?, 1, '{}')", (len(name), f"by {name}"))
+        recording.db.execute("INSERT INTO vector VALUES (?, ?, x'0000803f')", (len(name), f"text of {name}"))
+        recording.db.execute(
+            "INSERT INTO simulated SELECT 1, 'get', ?, '', 'm', result_hash, id, ?, 0 FROM call WHERE id = ?",
+            (f"args {name}", json.dumps([numbers[0]]), numbers[1]),
+        )
         recording.db.execute("INSERT INTO info VALUES ('note', ?)", (name,))
     return path
 
@@ -93,6 +100,16 @@ def told(path: Path) -> list[Any]:
             rows.append([sessions[int(str(session))], [name(number) for number in loads(str(listed))], ends])
         for writer, evidence in recording.db.execute("SELECT writer, evidence FROM effect"):
             rows.append([writer, [name(number) for number in loads(str(evidence))["calls"]]])
+        rows += [
+            ["vector", *row]
+            for row in recording.db.execute(
+                "SELECT e.name, v.text_hash, hex(v.data) FROM vector v JOIN embedder e ON e.id = v.embedder_id"
+            )
+        ]
+        for args, result, nearest, sources in recording.db.execute(
+            "SELECT args_hash, result_hash, call_id, sources FROM simulated"
+        ):
+            rows.append(["simulated", args, result, name(nearest), [name(number) for number in loads(str(sources))]])
         for table in ("edge", "task", "verdict", "blob"):
             rows += [[table, *row] for row in recording.db.execute(f"SELECT * FROM {table}")]
         rows += [
@@ -125,8 +142,9 @@ def test_every_table_is_merged(parts: tuple[Path, Path]) -> None:
     with Recording(parts[0]) as recording:
         rows = recording.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         names = {str(name) for (name,) in rows}
-        assert names == TABLES | {"migration"}, "teach firefly_mcp/store/merge.py the new table"
-        assert all(recording.db.execute(f"SELECT count(*) FROM {name}").fetchall() != [(0,)] for name in names)
+        assert names == TABLES | {"migration", *INDEX_TABLES}, "teach firefly_mcp/store/merge.py the new table"
+        told = names - set(INDEX_TABLES)
+        assert all(recording.db.execute(f"SELECT count(*) FROM {name}").fetchall() != [(0,)] for name in told)
 
 
 def test_the_order_of_the_sources_changes_nothing_that_is_held(parts: tuple[Path, Path], tmp_path: Path) -> None:

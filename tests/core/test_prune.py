@@ -239,3 +239,26 @@ def test_the_report_as_json_counts_what_went(store: Path, capfd: pytest.CaptureF
     assert [(one["key"], one["calls"], one["chosen"]) for one in report["sessions"]] == [("key-willow", 6, True)]
     assert {"calls", "sessions", "blobs", "events", "connections", "trajectories"} <= set(report["removed"])
     assert report["tasks"] == {"forgotten": [], "unproven": []}
+
+
+def test_what_a_model_wrote_from_a_forgotten_call_and_the_vectors_of_its_texts_are_forgotten(store: Path) -> None:
+    with Recording(store) as recording:
+        own = {call.session: call.id for call in queries.calls(recording) if call.tool == "get" and not call.is_error}
+        gone, kept = list(own)[:2]
+        with recording.transaction() as db:
+            db.execute("INSERT INTO embedder VALUES (1, 'hashing', 1, '{}')")
+            for number, (session_id, call_id) in enumerate(((gone, own[gone]), (kept, own[kept]))):
+                written = recording.store_result({"content": [{"type": "text", "text": f"simulated {session_id}"}]})
+                sources = json.dumps([call_id])
+                db.execute(
+                    "INSERT INTO simulated VALUES (1, 'get', ?, '', 'm', ?, NULL, ?, 0)", (str(number), written, sources)
+                )
+                db.execute("INSERT INTO vector VALUES (1, ?, x'0000803f')", (f"text {session_id}",))
+                db.execute("INSERT INTO candidate_text VALUES (?, '/q', ?)", (call_id, f"text {session_id}"))
+    forget(store, Choice(ids=frozenset({gone})))
+    with Recording(store) as recording:
+        assert recording.db.execute("SELECT args_hash FROM simulated").fetchall() == [("1",)]
+        assert recording.db.execute("SELECT text_hash FROM vector").fetchall() == [(f"text {kept}",)]
+        assert recording.db.execute("SELECT count(*) FROM candidate_text").fetchall() == [(0,)]
+    assert f"simulated {gone}".encode() not in stored(store)
+    assert f"simulated {kept}".encode() in stored(store)

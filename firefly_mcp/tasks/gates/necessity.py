@@ -85,7 +85,7 @@ def _observed_effect(task: Task, seen: Observed, writer: PlanNode) -> bool:
         step = seen.steps[proof.node]
         if step.call.server != writer.server or not index.relation.may_affect(writer.key, step.call.key):
             continue
-        for candidate in index.exact.get((step.call.key, step.call.args_hash), []):
+        for candidate in index.exact(step.call.key, step.call.args_hash):
             if candidate.state_key != step.state_key and candidate.outcome.startswith("blake2b:"):
                 other = seen.replay.recording.load_result(candidate.outcome)
                 try:

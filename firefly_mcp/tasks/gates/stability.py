@@ -45,7 +45,7 @@ def _observations(seen: Observed, step: Step) -> list[JsonObject]:
     """The results of this call in this state: one of each session of proven origin, if both kinds of run are among them."""
     index = seen.replay.index
     by_session: dict[int, str] = {}
-    for candidate in index.exact.get((step.call.key, step.call.args_hash), []):
+    for candidate in index.exact(step.call.key, step.call.args_hash):
         link = index.connections.get((candidate.session, step.call.server))
         proven = link is not None and link.origin.startswith("proven(")
         if proven and candidate.state_key == step.state_key and candidate.outcome.startswith("blake2b:"):
