@@ -17,8 +17,8 @@ _FILES = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 _WORD = re.compile(r"[a-z]{3,}")
 _NUMBERS = frozenset(
     "three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-    " twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen sextuplet terzetto thou couple pair"
-    " deuce quatern tetrad trio".split()
+    " twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen sextuplet terzetto thou"
+    " couple pair deuce quatern tetrad trio".split()
 )
 _NOTICE = """\
 # {what}
@@ -30,8 +30,8 @@ _NOTICE = """\
 # distribution. THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES,
 # EXPRESS OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES OF
 # MERCHANTABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE LICENSED SOFTWARE, DATABASE OR DOCUMENTATION
-# WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS. The name of Princeton University or Princeton may
-# not be used in advertising or publicity pertaining to distribution of the software and/or database. Title to copyright in this
+# WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS. The name of Princeton University or
+# Princeton may not be used in advertising or publicity pertaining to distribution of the software and/or database. Title to copyright in this
 # software, database and any associated documentation shall at all times remain with Princeton University and LICENSEE agrees to
 # preserve same.
 """

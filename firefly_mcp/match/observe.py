@@ -14,10 +14,10 @@ from typing import Any
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.match.comparers import parse_dates, parse_moments, parse_times
 from firefly_mcp.match.kinds import TEXT_NAMED, UNDECIDED, ArgumentKind
-from firefly_mcp.match.plan import Plan, plan_of
+from firefly_mcp.match.plan import Plan, escaped, plan_of
 from firefly_mcp.match.words import read
 
-LOOKED_AT = 256
+LOOKED_AT = 128
 """Calls of a tool that decide."""
 _ENOUGH = 3
 """Distinct values before anything is concluded."""
@@ -57,7 +57,7 @@ def observed_kinds(calls: Iterable[JsonObject], schema: JsonObject) -> Mapping[s
 def _collect(plan: Plan, where: str, value: Any, seen: dict[str, list[str]], declared: dict[str, str]) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
-            _collect(plan.child(key), f"{where}/{key.replace('~', '~0').replace('/', '~1')}", item, seen, declared)
+            _collect(plan.child(key), f"{where}/{escaped(key)}", item, seen, declared)
     elif isinstance(value, list):
         for item in value:
             _collect(plan.item(), f"{where}/*", item, seen, declared)

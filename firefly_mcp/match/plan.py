@@ -1,4 +1,4 @@
-"""A tool's matching plan: its input schema and rules compiled once, so that a call costs microseconds and no walk of the schema.
+"""A tool's matching plan: its input schema and rules compiled once, so that a call costs microseconds.
 
 A plan gives of a call's arguments the *normal form* (what the ``normalized`` rung compares), the *identity* (the identifying
 part of it: each free text reduced to the numerals in it) and the free texts themselves.
@@ -72,6 +72,10 @@ class Plan:
 
     def _scalar_rules(self, own: JsonObject, types: set[str]) -> tuple[comparers.Comparer, ...]:
         found: list[tuple[str, comparers.Comparer]] = [("trim_strings", comparers.trim_strings)]
+        if self.declared is ArgumentKind.NUMBER and not types & {"integer", "number"}:
+            types = {"number"}
+        elif self.declared is ArgumentKind.BOOLEAN:
+            types = {"boolean"}
         if types == {"integer"}:
             found.append(("coerce_numbers", comparers.coerce_integers))
         elif types and types <= {"integer", "number"}:
@@ -97,8 +101,7 @@ class Plan:
         found = self._dynamic.get(name)
         if found is None:
             schema = self._children.get(name, self._extra)
-            where = f"{self._where}/{name.replace('~', '~0').replace('/', '~1')}"
-            found = self._below(name, where, schema)
+            found = self._below(name, f"{self._where}/{escaped(name)}", schema)
             if len(self._dynamic) < _NAMES_KEPT or name in self._children:
                 self._dynamic[name] = found
         return found
@@ -152,17 +155,23 @@ class Plan:
             return [plan.identity(item) for item in normal]
         return normal
 
-    def texts(self, normal: Any) -> Iterator[str]:
-        """The free texts of a normal form, in the order of sorted keys."""
+    def texts(self, normal: Any, where: str = "") -> Iterator[tuple[str, str]]:
+        """The free texts of a normal form, each with the JSON pointer to it."""
         if isinstance(normal, str):
             if kind_of_value(self.declared, normal) is ArgumentKind.FREE_TEXT:
-                yield normal
+                yield where, normal
         elif isinstance(normal, dict):
-            for key in sorted(normal):
-                yield from self.child(key).texts(normal[key])
+            for key, item in normal.items():
+                yield from self.child(key).texts(item, f"{where}/{escaped(key)}")
         elif isinstance(normal, list):
-            for item in normal:
-                yield from self.item().texts(item)
+            plan = self.item()
+            for number, item in enumerate(normal):
+                yield from plan.texts(item, f"{where}/{number}")
+
+
+def escaped(name: str) -> str:
+    """A key as it stands in a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _told(kinds: Mapping[str, ArgumentKind], where: str) -> ArgumentKind | None:
@@ -226,10 +235,10 @@ def match_hashes(tool: str, arguments: JsonObject, schema: JsonObject, rules: To
     return _hash(tool, normal), _hash(tool, plan.identity(normal))
 
 
-def free_texts(arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_RULES) -> tuple[str, ...]:
-    """The free texts of a call, in an order that all calls of equal identity share."""
+def free_texts(arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_RULES) -> dict[str, str]:
+    """The free texts of a call in normal form, by JSON pointer; calls of equal identity have the same pointers."""
     plan = plan_of(schema, rules)
-    return tuple(plan.texts(plan.normal(arguments)))
+    return dict(plan.texts(plan.normal(arguments)))
 
 
 def _hash(tool: str, value: Any) -> str:

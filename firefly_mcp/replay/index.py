@@ -9,9 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from firefly_mcp.argkinds import identity_hash
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.normalize import normalized_hash
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.history import History, Writer, origin_key
@@ -54,6 +53,7 @@ class ReplayIndex:
         """Read the recording; ``servers`` narrows it to some, and ``rules`` are the user's."""
         self.rules = rules
         self.tools = {key: tool for key, tool in queries.tool_map(recording).items() if not servers or key.server in servers}
+        self.matching = ToolMatching(recording, self.tools, rules.tool if rules else None)
         self.relation = relation or learn_effects(recording)
         self._exact: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
         self._normalized: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
@@ -114,14 +114,11 @@ class ReplayIndex:
 
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
-        tool = self.tools.get(key)
-        off = self.rules.tool(key).off if self.rules else ()
-        return normalized_hash(key.tool, arguments, tool.input_schema if tool else {}, off=off)
+        return self.matching.hashes(key, arguments)[0]
 
     def identity_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the identifying arguments."""
-        tool = self.tools.get(key)
-        return identity_hash(key.tool, arguments, tool.input_schema if tool else {})
+        return self.matching.hashes(key, arguments)[1]
 
     def _add(self, recording: Recording, call: Call) -> None:
         place = (call.session, call.server)
@@ -134,8 +131,9 @@ class ReplayIndex:
             found = Candidate(call.id, call.session, len(trace), history.state_key(call.key), outcome, call.args_hash)
             self._exact[(call.key, call.args_hash)].append(found)
             if call.tool is not None:
-                self._normalized[(call.key, self.normalized_hash(call.key, call.arguments))].append(found)
-                self._identity[(call.key, self.identity_hash(call.key, call.arguments))].append(found)
+                normalized, identity = self.matching.hashes(call.key, call.arguments)
+                self._normalized[(call.key, normalized)].append(found)
+                self._identity[(call.key, identity)].append(found)
             trace.append((call.args_hash, outcome))
         refused = False
         if call.is_error and self.relation.writes(call.key):
