@@ -1,8 +1,8 @@
 """A local sentence-embedding model in ONNX form: any folder with a MiniLM-type ``model.onnx`` (extra ``semantic``).
 
-The folder holds ``model.onnx`` (or ``onnx/model.onnx``) and ``tokenizer.json``, or BERT's ``vocab.txt``; where it has neither, the
-vocabulary of BERT uncased is used, which all-MiniLM-L6-v2 was trained with and which is carried here (``bert-vocab.txt``, Google,
-Apache-2.0). Token vectors are averaged over the attention mask, as Sentence-BERT does (Reimers and Gurevych, 2019).
+The folder holds ``model.onnx`` (or ``onnx/model.onnx``) and ``tokenizer.json``, or BERT's ``vocab.txt``; where it has neither,
+the vocabulary of BERT uncased is used, with which all-MiniLM-L6-v2 was trained and which is carried here (``bert-vocab.txt``,
+Google, Apache-2.0). Token vectors are averaged over the attention mask, as Sentence-BERT does (Reimers and Gurevych, 2019).
 """
 
 from __future__ import annotations

@@ -220,8 +220,8 @@ COMPARERS: dict[ArgumentKind, tuple[Comparer, ...]] = {
     ArgumentKind.UUID: (fold_uuids,),
     ArgumentKind.FREE_TEXT: (collapse_spaces,),
 }
-"""What is done to a string of each kind. Numbers, booleans and enums are read by what the schema wants (:mod:`.plan`): digits in
-a place for strings are a code, and ``007`` is not ``7``."""
+"""What is done to a string of each kind. Numbers, booleans and enums are read by what the schema wants (:mod:`.plan`): digits
+in a place for strings are a code, and ``007`` is not ``7``."""
 
 RULE_NAMES: tuple[str, ...] = (
     "trim_strings",

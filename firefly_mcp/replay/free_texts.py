@@ -1,4 +1,4 @@
-"""The free texts of a recording's calls and their vectors, kept in the recording: tables ``candidate_text``, ``vector``, ``embedder``.
+"""The free texts of a recording's calls and their vectors, kept in its tables ``candidate_text``, ``vector`` and ``embedder``.
 
 Which texts a call has follows from the call, so that table is brought up to date whenever replay opens the recording; a vector
 is made once for each distinct text and embedder. A recording that cannot be written gets both in SQLite's temporary tables.
@@ -7,13 +7,14 @@ is made once for each distinct text and embedder. A recording that cannot be wri
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 import sqlite_vec
 
-from firefly_mcp.canonical import hash_bytes
+from firefly_mcp.canonical import hash_bytes, hash_json
 from firefly_mcp.embed.protocol import Embedder
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject, loads, text
@@ -60,11 +61,13 @@ class FreeTexts:
         recording.db.enable_load_extension(True)
         recording.db.load_extension(sqlite_vec.loadable_path())
         recording.db.enable_load_extension(False)
+        self._writable = True
         try:
             self._renew()
         except StoreError:
             # Temporary tables of the same names hide those of the file, so that every statement here serves both.
             recording.db.execute(_TEMPORARY)
+            self._writable = False
             self._renew()
 
     def groups(self, calls: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
@@ -102,17 +105,26 @@ class FreeTexts:
         return self._texts_of(call)[argument]
 
     def _renew(self) -> None:
-        with self.recording.transaction() as db:
+        db = self.recording.db
+        with self._write():
             db.execute(
                 "INSERT OR IGNORE INTO embedder (name, dimensions) VALUES (?, ?)",
                 (self.embedder.name, self.embedder.dimensions),
             )
             row = db.execute("SELECT id FROM embedder WHERE name = ?", (self.embedder.name,)).fetchall()[0]
             self._embedder_id = int(str(row[0]))
-            self._renew_texts()
-        self._renew_vectors()
+            stamp = self._renew_texts()
+        done = f"{_STAMP}:{self.embedder.name}"
+        if (stamp,) not in db.execute("SELECT value FROM info WHERE key = ?", (done,)).fetchall():
+            self._renew_vectors()
+            with self._write():
+                db.execute("INSERT OR REPLACE INTO info VALUES (?, ?)", (done, stamp))
 
-    def _renew_texts(self) -> None:
+    def _write(self) -> AbstractContextManager[object]:
+        return self.recording.transaction() if self._writable else self.recording.db
+
+    def _renew_texts(self) -> str:
+        """Write what is missing of ``candidate_text``; the answer is a stamp of what is there then."""
         db = self.recording.db
         rows = db.execute("SELECT value FROM info WHERE key = ?", (_STAMP,)).fetchall()
         before = loads(str(rows[0][0])) if rows else {}
@@ -129,11 +141,11 @@ class FreeTexts:
                 was = None
             after = was[1] if was is not None else 0
             if after < last:
-                rows = db.execute(f"SELECT c.id, c.params {_CALLS}", (*key, after))
+                calls = db.execute(f"SELECT c.id, c.params {_CALLS}", (*key, after))
                 made = (
                     (call, argument, text_hash(value))
-                    for call, params in rows
-                    for argument, value in self._matching.texts(key, _arguments(params)).items()
+                    for call, params in calls
+                    for argument, value in self._matching.texts(key, _arguments(str(params))).items()
                 )
                 for batch in _batches(made, _BATCH):
                     db.executemany("INSERT OR REPLACE INTO candidate_text VALUES (?, ?, ?)", batch)
@@ -141,6 +153,7 @@ class FreeTexts:
         now = {"rows": count, "tools": {str(key): [stamp, last] for key, stamp in stamps.items()}}
         if now != before:
             db.execute("INSERT OR REPLACE INTO info VALUES (?, ?)", (_STAMP, text(now)))
+        return hash_json(now)
 
     def _renew_vectors(self) -> None:
         db = self.recording.db
@@ -153,7 +166,7 @@ class FreeTexts:
             texts = [self._texts_of(int(str(call)))[str(argument)] for _, call, argument in batch]
             vectors = _bytes(self.embedder.embed(texts))
             rows = [(self._embedder_id, digest, data) for (digest, _, _), data in zip(batch, vectors, strict=True)]
-            with self.recording.transaction():
+            with self._write():
                 db.executemany("INSERT OR IGNORE INTO vector VALUES (?, ?, ?)", rows)
 
     def _texts_of(self, call: int) -> dict[str, str]:
