@@ -7,11 +7,11 @@ state count; lenient replay may then go to another state and says so. What no ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from firefly_mcp.canonical import call_hash
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss
@@ -23,13 +23,19 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, MatchKind, ToolKey
 
+MADE_UP = 0
+"""The id of a call that stands for an answer which nobody recorded."""
+Among = Callable[[int], bool]
+"""Says of a recorded call, by its id, whether it may answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What replay says to one request, and how it was found.
 
     ``call`` is the recorded call whose answer is served; on a miss it is None and ``miss`` says why. ``distance`` is how far
-    the request is from that call, 0 for all but a semantic match.
+    the request is from that call, 0 for all but a semantic match. What was never recorded (a simulated answer, a fault) is a
+    call whose id is :data:`MADE_UP`. ``notes`` are kept with the replayed call, as ``detail``.
     """
 
     kind: MatchKind
@@ -38,12 +44,31 @@ class Answer:
     variants: int = 1
     miss: Miss | None = None
     distance: float = 0.0
+    notes: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def source(self) -> int | None:
+        """The recorded call that answers, if one does."""
+        return None if self.call is None or self.call.id == MADE_UP else self.call.id
+
+    @property
+    def fault(self) -> str | None:
+        """The fault that was laid over this answer on purpose."""
+        return self.notes.get("fault")
+
+    @property
+    def instead(self) -> bool:
+        """Whether a fault stands in place of an answer, so that none was looked for."""
+        return self.kind is MatchKind.MISS and self.call is not None
 
     def provenance(self) -> JsonObject:
         """The ``firefly/*`` keys of ``_meta``."""
-        meta: JsonObject = {"firefly/match": str(self.kind)}
-        if self.call is not None:
-            meta["firefly/call"] = self.call.id
+        meta: JsonObject = {} if self.fault is None else {"firefly/fault": self.fault}
+        if self.instead:
+            return meta
+        meta["firefly/match"] = str(self.kind)
+        if self.source is not None:
+            meta["firefly/call"] = self.source
             meta["firefly/distance"] = round(self.distance, 6) or 0
             meta["firefly/state"] = "same" if self.same_state else "other"
             meta["firefly/variants"] = self.variants
@@ -95,26 +120,50 @@ class ReplaySession:
         self.replay = replay
         self._threads: dict[str, _Thread] = {}
 
-    def answer(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> Answer:
+    def answer(
+        self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = (), among: Among | None = None
+    ) -> Answer:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it may
+        answer: an exchange with the client has told some apart.
         """
-        key = ToolKey(server, str(params.get("name", "")) if method == "tools/call" else method)
-        thread = self._thread(server)
-        state = thread.history.state_key(key)
-        asked = Asked(key, method, forms or (params,), call_hash(method, params))
+        thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
-        for rung in self.replay.rungs(key):
-            for group in rung.groups(asked):
-                same = [candidate for candidate in group.candidates if candidate.state_key == state]
-                if same:
-                    return self._serve(thread, key, rung.kind, Group(same, group.distance), same_state=True)
-                elsewhere.append((rung.kind, group))
-        if elsewhere and self.replay.policy.lenient:
-            return self._serve(thread, key, *elsewhere[0], same_state=False)
+        found = self._find(thread, asked, among, elsewhere)
+        if found is not None:
+            return self._serve(thread, asked.key, *found)
         return self._miss(thread, asked, params, elsewhere[0][1].candidates if elsewhere else ())
+
+    def candidates(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> list[Candidate]:
+        """The recorded answers among which :meth:`answer` would choose now, its choice first. Asking changes nothing."""
+        thread = self._thread(server)
+        found = self._find(thread, _asked(server, method, params, forms), None, [])
+        if found is None:
+            return []
+        chosen = self._choose(thread, found[1].candidates)
+        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+
+    def _find(
+        self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
+    ) -> tuple[MatchKind, Group, bool] | None:
+        """The first group that holds answers of this state, or failing that and if allowed, of another."""
+        state = thread.history.state_key(asked.key)
+        for rung in self.replay.rungs(asked.key):
+            for group in rung.groups(asked):
+                found = group.candidates
+                if among is not None:
+                    found = [candidate for candidate in found if among(candidate.call)]
+                    if not found:
+                        continue
+                same = [candidate for candidate in found if candidate.state_key == state]
+                if same:
+                    return rung.kind, Group(same, group.distance), True
+                elsewhere.append((rung.kind, group if among is None else Group(found, group.distance)))
+        if elsewhere and self.replay.policy.lenient:
+            return (*elsewhere[0], False)
+        return None
 
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history
@@ -127,7 +176,26 @@ class ReplaySession:
         """The state in which a call of the tool would be answered now; empty when nothing may affect it."""
         return self._thread(server).history.state_key(ToolKey(server, tool))
 
-    def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, *, same_state: bool) -> Answer:
+    def past(self, server: str) -> int:
+        """How many calls that may affect others the session has made; for :meth:`settle`."""
+        return len(self._thread(server).history.writers)
+
+    def settle(self, past: int, asked: Call, *, label: str) -> None:
+        """Put a call that was answered elsewhere in the place of the miss that it was here.
+
+        Args:
+            past: :meth:`past` before the miss; the session must have made no other call that affects anything since.
+            asked: the call, with the hashes of what was asked and answered.
+            label: how misses to come will name it.
+        """
+        thread = self._thread(asked.server)
+        if self.replay.index.relation.writes(asked.key):
+            thread.history.take_back(past)
+        refused = asked.is_error and rejected(asked.result, asked.error)
+        thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
+        thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))
+
+    def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)
         call = queries.call(self.replay.recording, chosen.call)
         assert call is not None
@@ -157,3 +225,8 @@ class ReplaySession:
             begin = start_of(self.replay.index, server, self.replay.policy.start)
             thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, begin.origin, begin.writers))
         return thread
+
+
+def _asked(server: str, method: str, params: JsonObject, forms: Sequence[JsonObject]) -> Asked:
+    key = ToolKey(server, str(params.get("name", "")) if method == "tools/call" else method)
+    return Asked(key, method, forms or (params,), call_hash(method, params))

@@ -6,6 +6,7 @@ redacted form first; what is logged of it is redacted by all of them.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 
@@ -41,8 +42,11 @@ class RequestForms:
         }
         if given:
             found.add(given)
+        self.rules = functools.reduce(RedactionRules.union, sorted(found, key=lambda rules: str(rules.to_json())), NO_RULES)
+        """All of them in one: what a session recorded from now on is redacted by."""
+        found.add(self.rules)
         secrets = _configured(recording, variables)
-        ordered = sorted(found or {NO_RULES}, key=lambda rules: (len(str(rules.to_json())), str(rules.to_json())))
+        ordered = sorted(found, key=lambda rules: (len(str(rules.to_json())), str(rules.to_json())))
         self._redactors = [Redactor(secrets, rules=rules, variables=variables) for rules in ordered]
 
     def of(self, params: JsonObject, server: str, tool: str | None = None) -> tuple[JsonObject, list[JsonObject]]:

@@ -70,8 +70,23 @@ class FreeTexts:
             self._writable = False
             self._renew()
 
-    def groups(self, calls: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-        """The ``(argument, text hash)`` pairs of calls, by call, in the order of arguments."""
+    def of(self, calls: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+        """The ``(argument, text hash)`` pairs of calls that have free texts, by call, in the order of arguments.
+
+        Raises:
+            ModelError: a call was recorded since, and the embedder cannot be asked for its vectors.
+        """
+        found = self._known(calls)
+        new = [call for call, pairs in found.items() if not pairs]
+        if new:
+            rows = [(call, place, text_hash(value)) for call in new for place, value in self._texts_of(call).items()]
+            with self._write():
+                self.recording.db.executemany("INSERT OR REPLACE INTO candidate_text VALUES (?, ?, ?)", rows)
+            self._renew_vectors()
+            found |= self._known(new)
+        return found
+
+    def _known(self, calls: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
         found: dict[int, list[tuple[str, str]]] = {call: [] for call in calls}
         rows = self.recording.db.execute(
             "SELECT t.call_id, t.argument, t.text_hash FROM json_each(?) j CROSS JOIN candidate_text t ON t.call_id = j.value"

@@ -51,10 +51,13 @@ class ReplayIndex:
         rules: ReplayRules | None = None,
     ) -> None:
         """Read the recording; ``servers`` narrows it to some, and ``rules`` are the user's."""
+        self._recording = recording
         self.rules = rules
         self.tools = {key: tool for key, tool in queries.tool_map(recording).items() if not servers or key.server in servers}
         self.matching = ToolMatching(recording, self.tools, rules.tool if rules else None)
-        self.relation = relation or learn_effects(recording)
+        self.relation = relation or learn_effects(
+            recording, rules.declared(self.tools) if rules else None, rules.volatile(self.tools) if rules else None
+        )
         self._exact: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
         self._normalized: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
         self._identity: dict[tuple[ToolKey, str], list[Candidate]] = defaultdict(list)
@@ -119,6 +122,16 @@ class ReplayIndex:
     def identity_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the identifying arguments."""
         return self.matching.hashes(key, arguments)[1]
+
+    def add(self, call: Call) -> None:
+        """Take in a call that was recorded since, after those of its session that came before it."""
+        if (call.session, call.server) not in self.connections:
+            self.sessions |= {s.id: s for s in queries.sessions(self._recording, evidence_only=True)}
+            for link in queries.connections(self._recording, call.session):
+                self.connections[(link.session, link.server)] = link
+        self._add(self._recording, call)
+        history = self._histories[(call.session, call.server)]
+        self._ends[(call.session, call.server)] = End(history.origin, tuple(history.writers))
 
     def _add(self, recording: Recording, call: Call) -> None:
         place = (call.session, call.server)

@@ -143,13 +143,13 @@ class SemanticNeighbours:
         return self._load(place, calls)
 
     def _load(self, place: tuple[ToolKey, str], calls: Sequence[Candidate]) -> _Group | None:
-        pairs = self._texts.groups([candidate.call for candidate in calls])
+        pairs = self._texts.of([candidate.call for candidate in calls])
         variants: dict[tuple[str, ...], list[Candidate]] = {}
         for candidate in calls:
             variants.setdefault(tuple(digest for _, digest in pairs[candidate.call]), []).append(candidate)
         arguments = tuple(argument for argument, _ in pairs[calls[0].call])
         vectors = self._texts.stored({digest for digests in variants for digest in digests})
-        rows = [
+        rows: list[tuple[int, int, bytes]] = [
             (variant, slot, vectors[digest])
             for variant, digests in enumerate(variants)
             for slot, digest in enumerate(digests)

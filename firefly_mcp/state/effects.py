@@ -48,6 +48,7 @@ class EffectRelation:
         self.volatile = frozenset(volatile)
         self._effects: dict[Pair, Effect] = {}
         self._reads: dict[ToolKey, bool] = {}
+        self._writes: dict[ToolKey, bool] = {}
 
     def effect(self, writer: ToolKey, reader: ToolKey) -> Effect:
         """What is known of ``writer`` affecting ``reader``."""
@@ -63,7 +64,11 @@ class EffectRelation:
 
     def writes(self, key: ToolKey) -> bool:
         """Whether any tool of the server may be affected by this one."""
-        return any(self.may_affect(key, other) for other in self.tools if other.server == key.server)
+        known = self._writes.get(key)
+        if known is None:
+            known = any(self.may_affect(key, other) for other in self.tools if other.server == key.server)
+            self._writes[key] = known
+        return known
 
     def reads_state(self, key: ToolKey) -> bool:
         """Whether anything may affect what this tool answers; if not, replay is plain look-up in any order."""

@@ -5,10 +5,14 @@ A call's *context* is the closed set of earlier calls of its session and server 
 The state key of a call is the hash of its origin and the past hashes of the calls that may affect it directly; what those
 depend on is already inside their own hashes, so the context is closed without being collected. Two sessions have the same
 key exactly when their dependence graphs (Mazurkiewicz traces) over the context are the same.
+
+Past hashes are folded as a multiset: 256-bit hashes of them are added up (AdHash: Bellare and Micciancio, EUROCRYPT 1997), so
+that a call costs the same after ten writes as after a hundred thousand.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +24,12 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session."""
+    """The origin as it enters state keys: an unknown one is shared with no other session.
+
+    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
+    """
+    if origin.startswith("live("):
+        return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
 
 
@@ -40,6 +49,8 @@ class History:
         self.relation = relation
         self.origin = origin
         self.writers: list[Writer] = list(writers)
+        self._sums: dict[ToolKey, int] = {}
+        """For each tool asked of so far: the sum over the writers that may affect it."""
 
     def context(self, key: ToolKey) -> list[Writer]:
         """The earlier calls that may affect a call of ``key`` directly."""
@@ -49,13 +60,34 @@ class History:
         """The state in which a call of ``key`` would be answered now; empty when nothing may affect it."""
         if not self.relation.reads_state(key):
             return ""
-        pasts = sorted(writer.past for writer in self.context(key))
-        return hash_bytes("\n".join((self.origin, *pasts)).encode())
+        return hash_bytes(f"{self.origin}\n{self._sum(key):x}".encode())
 
     def append(self, key: ToolKey, args_hash: str, result_hash: str | None, *, rejected: bool = False, label: str = "") -> None:
         """Take in a call that was made; one that the server rejected for its arguments, or that writes nothing, is left out."""
         if rejected or not self.relation.writes(key):
             return
-        pasts = sorted(writer.past for writer in self.context(key))
-        past = hash_bytes("\n".join((str(key), args_hash, result_hash or "interrupted", *pasts)).encode())
+        past = hash_bytes("\n".join((str(key), args_hash, result_hash or "interrupted", f"{self._sum(key):x}")).encode())
+        own = _number(past)
+        for reader in self._sums:
+            if self.relation.may_affect(key, reader):
+                self._sums[reader] = (self._sums[reader] + own) % _MODULUS
         self.writers.append(Writer(key, past, label or str(key)))
+
+    def take_back(self, count: int) -> None:
+        """Forget all but the first ``count`` calls that may affect others."""
+        if len(self.writers) > count:
+            del self.writers[count:]
+            self._sums.clear()
+
+    def _sum(self, key: ToolKey) -> int:
+        known = self._sums.get(key)
+        if known is None:
+            known = self._sums[key] = sum(_number(writer.past) for writer in self.context(key)) % _MODULUS
+        return known
+
+
+_MODULUS = 1 << 256
+
+
+def _number(past: str) -> int:
+    return int.from_bytes(hashlib.blake2b(past.encode(), digest_size=32).digest())

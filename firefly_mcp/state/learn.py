@@ -25,8 +25,18 @@ from firefly_mcp.types import Call, CallStatus, SessionKind, Tool, ToolKey
 EQUALITIES_NEEDED = 3
 
 
-def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None = None) -> EffectRelation:
-    """The effect relation of everything in the recording."""
+def learn_effects(
+    recording: Recording,
+    declared: Mapping[Pair, Effect] | None = None,
+    volatile: Mapping[ToolKey, bool] | None = None,
+) -> EffectRelation:
+    """The effect relation of everything in the recording.
+
+    Args:
+        recording: what is learnt from.
+        declared: effects that the user declares or denies, before all other evidence.
+        volatile: tools of which the user says that they answer otherwise although nothing happened, or do not.
+    """
     tools = queries.tool_map(recording)
     by_session: dict[int, list[Call]] = defaultdict(list)
     for call in queries.calls(recording, evidence_only=True, results=False):
@@ -36,7 +46,12 @@ def learn_effects(recording: Recording, declared: Mapping[Pair, Effect] | None =
         for session in queries.sessions(recording, kind=SessionKind.PROBE)
         if (of := _session_of(recording, session.labels.get("of"))) is not None
     ]
-    return relation_of(tools, by_session.values(), links, {**declared_stateless(recording, tools), **(declared or {})})
+    relation = relation_of(tools, by_session.values(), links, {**declared_stateless(recording, tools), **(declared or {})})
+    said = volatile or {}
+    relation.volatile = frozenset(
+        {key for key in relation.volatile if said.get(key, True)} | {key for key, is_volatile in said.items() if is_volatile}
+    )
+    return relation
 
 
 def declared_stateless(recording: Recording, tools: Iterable[ToolKey]) -> dict[Pair, Effect]:

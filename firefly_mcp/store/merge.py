@@ -84,6 +84,17 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
     return report
 
 
+def absorb(source: Recording, target: Recording) -> MergeReport:
+    """Put all of ``source`` into ``target``, which may hold something already, in one transaction.
+
+    Raises:
+        StoreError: one of them is damaged, or the target cannot be written.
+    """
+    report = MergeReport(target.path)
+    _Source(source, target, report).take()
+    return report
+
+
 class _Source:
     """One recording on its way into another."""
 

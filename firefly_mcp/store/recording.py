@@ -20,6 +20,8 @@ from firefly_mcp.store.database import open_database
 from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
+LIST_DIRECTION = "list"
+"""The direction of an event that is a page of a list."""
 _STANDING = frozenset({"subscriptions/listen"})
 """Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
 
@@ -110,18 +112,20 @@ class Recording:
             session_id = db.last_insert_rowid()
         return SessionWriter(self, session_id, key)
 
-    def snapshot_tools(self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "") -> list[Tool]:
-        """Store the tools as a server lists them now; a definition that is already there only becomes the latest."""
+    def snapshot_tools(
+        self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "", seen_at: float | None = None
+    ) -> list[Tool]:
+        """Store the tools as a server lists them now, or listed them at ``seen_at``; the list that was seen last counts."""
         server_id = self.add_server(server)
         tools = [Tool(server, definition) for definition in definitions]
-        now = time.time()
+        now = time.time() if seen_at is None else seen_at
         with self.transaction() as db:
             for position, tool in enumerate(tools):
                 optional = (tool.output_schema, tool.definition.get("annotations"))
                 db.execute(
                     "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
                     " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at,"
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at),"
                     " position = excluded.position",
                     (
                         server_id,
@@ -172,6 +176,11 @@ class SessionWriter:
         self.key = key
         self._seq = 0
         self._open: dict[int, float] = {}
+
+    @property
+    def calls(self) -> int:
+        """How many calls were appended: the ``seq`` of the last one."""
+        return self._seq
 
     def describe(self, *, client_info: JsonObject, protocol_version: str) -> None:
         """Fill in what the client said of itself once it has said it."""
@@ -281,7 +290,7 @@ class SessionWriter:
         params: JsonObject,
         *,
         started_at: float,
-        match: str,
+        match: str | None,
         source_call: int | None,
         result_hash: str | None,
         error: JsonObject | None,
@@ -336,6 +345,22 @@ class SessionWriter:
             self.recording.db.execute(
                 "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
                 (call_id, self.id, offset_ms, direction, text(message)),
+            )
+
+    def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
+        """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
+        with self.recording.transaction() as db:
+            told: JsonObject = {
+                "server": server,
+                "method": method,
+                "after": after,
+                "result_hash": self.recording.store_result(result),
+            }
+            if cursor is not None:
+                told["cursor"] = cursor
+            db.execute(
+                "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, ?, ?)",
+                (self.id, LIST_DIRECTION, text(told)),
             )
 
     def set_origin(self, server: str, origin: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer
 from firefly_mcp.store.recording import Recording, SessionWriter
-from firefly_mcp.types import SessionKind
+from firefly_mcp.types import Call, SessionKind
 from firefly_proxies.conversation import Opening
 
 BATCH = 500
@@ -60,18 +60,25 @@ class ReplayLog:
                 if entry.answer.miss is not None:
                     miss = entry.answer.miss
                     detail = {"cause": miss.cause, "why": miss.message, "nearest": miss.nearest}
+                detail |= entry.answer.notes
                 entry.log.writer.add_replayed(
                     entry.server,
                     entry.method,
                     entry.params,
                     started_at=entry.at,
-                    match=str(entry.answer.kind),
-                    source_call=None if call is None else call.id,
-                    result_hash=None if call is None else call.result_hash,
+                    match=None if entry.answer.instead else str(entry.answer.kind),
+                    source_call=entry.answer.source,
+                    result_hash=None if call is None else self._stored(call),
                     error=None if call is None else call.error,
                     is_error=call is None or call.is_error,
                     detail=detail,
                 )
+
+    def _stored(self, call: Call) -> str | None:
+        """The hash of an answer; one that was made up or spoiled is not in the recording yet."""
+        if call.result is None or call.result_hash is not None:
+            return call.result_hash
+        return self.recording.store_result(call.result)
 
 
 class ReplaySessionLog:

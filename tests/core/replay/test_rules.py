@@ -52,7 +52,7 @@ def test_lists_of_all_fitting_tables_add_up_and_the_last_single_value_counts(fil
     assert buy.threshold == 0.05
     assert buy.kinds == {"/reason": ArgumentKind.FREE_TEXT, "/sku": ArgumentKind.IDENTIFYING}
     other = load_replay_rules(file).tool(ToolKey("mail", "inbox"))
-    assert (other.ignore, other.off, other.threshold) == ({"/request_id"}, frozenset(), 0.2)
+    assert (other.ignore, other.off, other.threshold) == (frozenset({"/request_id"}), frozenset(), 0.2)
 
 
 def test_a_tool_with_side_effects_is_never_answered_above_normalized(file: Path) -> None:
