@@ -53,21 +53,27 @@ def same_roles(asked: str, recorded: str) -> bool:
     """Nothing has changed places: ``from A to B`` may become ``to B from A``, but not ``from B to A``.
 
     Allowed are the same order; whole phrases moved together with the word that gives them their role; and one compound turned
-    round a comma or a neutral preposition (``hotels in Rome``, ``Rome hotels``).
+    round a comma or a neutral preposition (``tickets for hotels in Rome``, ``tickets for Rome hotels``).
     """
     pairs = _paired(asked, recorded)
     if pairs is None:
         return False
     left, right = read(asked), read(recorded)
-    names = [at for at, _ in sorted(pairs, key=lambda pair: pair[1])]
-    order = list(range(len(left)))
+    known: dict[str, int] = {}
+    order = [known.setdefault(word.text, at) for at, word in enumerate(left)]  # the same word twice is one and the same
+    names = [order[at] for at, _ in sorted(pairs, key=lambda pair: pair[1])]
     if names == order:
         return True
     if _phrases(left, order) == _phrases(right, names):
         return True
-    turns = {word.marker for word in (*left, *right)} <= {"", "·"} and len(order) > 1
-    return turns and any(
-        names == order[at:] + order[:at] and _seam(left, at) != _seam(right, len(order) - at) for at in range(1, len(order))
+    # What differs lies between the first and the last word that has moved.
+    moved = [at for at in range(len(order)) if names[at] != order[at]]
+    first, end = moved[0], moved[-1] + 1
+    if any(word.text in DIRECTED for word in left[first:end]):
+        return False
+    return any(
+        names[first:end] == order[at:end] + order[first:at] and _seam(left, at) != _seam(right, first + end - at)
+        for at in range(first + 1, end)
     )
 
 
@@ -89,8 +95,8 @@ def _denials(text: str) -> Counter[str]:
 
 
 def _seam(words: tuple[Word, ...], at: int) -> bool:
-    """Whether a phrase begins there. A compound turned round has a seam on one side only: ``X in Y`` is not ``Y in X``."""
-    return words[at].phrase != words[at - 1].phrase
+    """Whether a phrase begins there, with a neutral preposition or none. A compound turned round has a seam on one side only: ``X in Y`` is not ``Y in X``."""
+    return words[at].phrase != words[at - 1].phrase and words[at].marker in ("", "·")
 
 
 def _phrases(words: tuple[Word, ...], names: list[int]) -> list[tuple[str, tuple[int, ...]]]:

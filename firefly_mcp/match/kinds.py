@@ -65,9 +65,10 @@ _DATE_TOLD = re.compile(r"YYYY-MM-DD|ISO(?:[ -]8601)? date\b", re.IGNORECASE)
 _MOMENT_TOLD = re.compile(r"YYYY-MM-DD[T ]HH:?MM", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
+_WORD = re.compile(r"[\"'“(]?[^\W\d_]+(?:[-'’][^\W\d_]+)*[\"'”).,;:!?]*")
 
 TEXT_NAMED = "text"
-"""The name says text: a value with letters alone, or with a space, is free text."""
+"""The name says text: a single word, or a value with a space, is free text."""
 UNDECIDED = "undecided"
 """Neither schema nor name says: only a value of four words or more is free text."""
 
@@ -130,7 +131,7 @@ def kind_of_value(declared: ArgumentKind | str, value: Any) -> ArgumentKind:
     spaces = text.count(" ")
     if declared == UNDECIDED:
         return ArgumentKind.FREE_TEXT if spaces >= 3 else ArgumentKind.CODE
-    return ArgumentKind.FREE_TEXT if spaces >= 1 or text.isalpha() else ArgumentKind.CODE
+    return ArgumentKind.FREE_TEXT if spaces >= 1 or _WORD.fullmatch(text) else ArgumentKind.CODE
 
 
 def argument_kind(name: str, schema: JsonObject, value: Any, root: JsonObject | None = None) -> ArgumentKind:

@@ -48,6 +48,15 @@ _BREAKS = frozenset(",;:.!?()/\n")
 _LEAD_STOP = frozenset(",.!?")
 
 
+_PLURALS = dict(
+    pair.split("/")
+    for pair in "children/child people/person men/man women/woman feet/foot teeth/tooth mice/mouse geese/goose lives/life"
+    " knives/knife wives/wife leaves/leaf halves/half shelves/shelf criteria/criterion data/datum".split()
+)
+_JOINED = {("close", "to"): "near", ("nearby", "to"): "near", ("next", "to"): "beside", ("as", "well"): "also"}
+"""Two words that are one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word that carries meaning.
@@ -89,7 +98,9 @@ def folded(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A noun without its plural ending (the S-stemmer of Harman, 1991)."""
+    """A noun without its plural ending (the S-stemmer of Harman, 1991, and the commonest irregular plurals)."""
+    if word in _PLURALS:
+        return _PLURALS[word]
     if len(word) > 4 and word.endswith("ies") and word[-4] not in "ae":
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses", "zes")):
@@ -147,6 +158,9 @@ def _tokens(text: str) -> list[tuple[str, bool]]:
             token = base if tail in ("s", "re", "ve", "ll", "d", "m", "") else base + tail
         if token == "cannot":
             made += [("can", False), ("not", False)]
+            continue
+        if made and (made[-1][0], token) in _JOINED:
+            made[-1] = (_JOINED[(made[-1][0], token)], made[-1][1])
             continue
         made.append((token, capital))
     return made

@@ -36,7 +36,7 @@ def embedder_named(name: str, variables: Mapping[str, str] = os.environ) -> Embe
 
 
 class EndpointEmbedder:
-    """A model behind ``POST {base}/embeddings``. Plain and blocking: it is asked once for each text that was not seen before."""
+    """A model behind ``POST {base}/embeddings``; plain and blocking, asked once for each text that was not seen before."""
 
     threshold = 0.35
 
