@@ -82,13 +82,7 @@ def build(split: str, count: int, seed: int) -> tuple[list[dict[str, Any]], list
     """The tools, the calls to be recorded, what is asked of them, and facts for the report."""
     tools, calls, unresolved = complexfuncbench.load(complexfuncbench.fetch())
     files = variants.documents(calls)
-    places = sorted(
-        {
-            call.arguments["query"]
-            for call in calls
-            if call.tool == "Taxi_Search_Location" and "$" not in call.arguments["query"]
-        }
-    )
+    places = sorted({str(call.arguments["query"]) for call in calls if call.tool == "Taxi_Search_Location"})
     own, changed = variants.requests(split, count, seed, places)
     tools |= {tool["name"]: tool for tool in wordings.TOOLS}
     recorded = [*calls, *files, *own]
@@ -102,11 +96,9 @@ def build(split: str, count: int, seed: int) -> tuple[list[dict[str, Any]], list
 def run(arguments: argparse.Namespace) -> Iterator[Score]:
     """All scores, ours first."""
     tools, calls, asked, facts = build(arguments.split, arguments.count, arguments.seed)
-    print(
-        f"{facts}; asked: {sum(v.same for v in asked)} positives, {sum(not v.same for v in asked)} negatives", file=sys.stderr
-    )
     arguments.facts = facts | {"positives": sum(v.same for v in asked), "negatives": sum(not v.same for v in asked)}
-    arguments.totals = {str(same): Counter(v.kind for v in asked if v.same is same) for same in (True, False)}
+    arguments.totals = {name: Counter(v.kind for v in asked if v.same is same) for name, same in _SIDES}
+    print(arguments.facts, file=sys.stderr)
     results: dict[str, set[str]] = {}
     for call in calls:
         results.setdefault(canonical(call.tool, call.arguments), set()).add(json.dumps(call.answer))

@@ -6,6 +6,7 @@ import copy
 import json
 import random
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -281,16 +282,19 @@ def other_places(calls: list[Recorded]) -> Change:
 
     def different(call: Recorded, tool: dict[str, Any], source: random.Random) -> dict[str, Any] | None:
         arguments = made(call, tool, source)
-        changed = arguments and sorted(arguments["query"].casefold().split()) != sorted(
-            call.arguments["query"].casefold().split()
-        )
-        return arguments if changed else None
+        return None if arguments is None or _words(arguments) == _words(call.arguments) else arguments
 
     return different
 
 
 def _words(arguments: dict[str, Any]) -> list[str]:
     return sorted(str(arguments["query"]).casefold().split())
+
+
+def _words(arguments: dict[str, Any]) -> list[str]:
+    """The words of a place, so that another spelling of it is not taken for another place."""
+    text = unicodedata.normalize("NFKD", str(arguments["query"])).encode("ascii", "ignore").decode()
+    return sorted(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 def requests(split: str, count: int, seed: int, places: list[str]) -> tuple[list[Recorded], list[Variant]]:

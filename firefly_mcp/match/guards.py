@@ -95,7 +95,10 @@ def _denials(text: str) -> Counter[str]:
 
 
 def _seam(words: tuple[Word, ...], at: int) -> bool:
-    """Whether a phrase begins there, with a neutral preposition or none. A compound turned round has a seam on one side only: ``X in Y`` is not ``Y in X``."""
+    """Whether a phrase begins there, with a neutral preposition or none. A compound turned round has a seam on one side only.
+
+    ``Y X`` may stand for ``X in Y``, but ``Y in X`` may not.
+    """
     return words[at].phrase != words[at - 1].phrase and words[at].marker in ("", "·")
 
 
