@@ -78,15 +78,17 @@ def score(
     return scores
 
 
-def build(split: str, count: int, seed: int) -> tuple[list[dict[str, Any]], list[Recorded], list[Variant], dict[str, int]]:
+def build(
+    split: str, count: int, seed: int, same_count: int, own_count: int
+) -> tuple[list[dict[str, Any]], list[Recorded], list[Variant], dict[str, int]]:
     """The tools, the calls to be recorded, what is asked of them, and facts for the report."""
     tools, calls, unresolved = complexfuncbench.load(complexfuncbench.fetch())
     files = variants.documents(calls)
     places = sorted({str(call.arguments["query"]) for call in calls if call.tool == "Taxi_Search_Location"})
-    own, changed = variants.requests(split, count, seed, places)
-    tools |= {tool["name"]: tool for tool in wordings.TOOLS}
+    own, changed = variants.requests(split, own_count, seed, places)
+    tools |= {str(tool["name"]): tool for tool in wordings.TOOLS}
     recorded = [*calls, *files, *own]
-    same = variants.draw([*calls, *files], variants.positives(split), count, seed, tools, True)
+    same = variants.draw([*calls, *files], variants.positives(split), same_count, seed, tools, True)
     other = variants.draw([*calls, *files], variants.negatives(), count, seed, tools, False)
     other += variants.draw(calls, {"place": variants.other_places(calls)}, count, seed, tools, False)
     facts = {"calls": len(calls), "unresolved_references": unresolved, "documents": len(files), "requests": len(own)}
@@ -95,7 +97,9 @@ def build(split: str, count: int, seed: int) -> tuple[list[dict[str, Any]], list
 
 def run(arguments: argparse.Namespace) -> Iterator[Score]:
     """All scores, ours first."""
-    tools, calls, asked, facts = build(arguments.split, arguments.count, arguments.seed)
+    tools, calls, asked, facts = build(
+        arguments.split, arguments.count, arguments.seed, arguments.positives, arguments.requests
+    )
     arguments.facts = facts | {"positives": sum(v.same for v in asked), "negatives": sum(not v.same for v in asked)}
     arguments.totals = {name: Counter(v.kind for v in asked if v.same is same) for name, same in _SIDES}
     print(arguments.facts, file=sys.stderr)
@@ -143,15 +147,19 @@ def row(one: Score, totals: dict[str, Counter[str]]) -> str:
 def main() -> int:
     """Run, print the table, and say whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000, help="variants of each kind")
-    parser.add_argument("--quick", action="store_true", help="100 of each kind")
+    parser.add_argument("--count", type=int, default=1000, help="negatives of each kind")
+    parser.add_argument("--positives", type=int, default=400, help="positives of each kind")
+    parser.add_argument("--requests", type=int, default=500, help="recorded requests of our own, each asked in several ways")
+    parser.add_argument("--quick", action="store_true", help="a tenth of all that")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--split", choices=["dev", "test"], default="test", help="which wordings; tune on dev only")
     parser.add_argument("--embedder", action="append", default=None, help="hashing, minilm or a folder; may be repeated")
     parser.add_argument("--no-rivals", action="store_true")
     parser.add_argument("--json", type=Path, help="write the result here")
     arguments = parser.parse_args()
-    arguments.count = 100 if arguments.quick else arguments.count
+    if arguments.quick:
+        for name in ("count", "positives", "requests"):
+            setattr(arguments, name, getattr(arguments, name) // 10)
     arguments.embedder = arguments.embedder or ["hashing"]
     head = [
         "",

@@ -288,10 +288,6 @@ def other_places(calls: list[Recorded]) -> Change:
 
 
 def _words(arguments: dict[str, Any]) -> list[str]:
-    return sorted(str(arguments["query"]).casefold().split())
-
-
-def _words(arguments: dict[str, Any]) -> list[str]:
     """The words of a place, so that another spelling of it is not taken for another place."""
     text = unicodedata.normalize("NFKD", str(arguments["query"])).encode("ascii", "ignore").decode()
     return sorted(re.findall(r"[a-z0-9]+", text.lower()))
