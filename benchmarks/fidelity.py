@@ -78,11 +78,12 @@ def score(
     return scores
 
 
-def build(
-    split: str, count: int, seed: int, same_count: int, own_count: int
-) -> tuple[list[dict[str, Any]], list[Recorded], list[Variant], dict[str, int]]:
+Built = tuple[list[dict[str, Any]], list[Recorded], list[Variant], dict[str, int]]
+
+
+def build(split: str, count: int, seed: int, same_count: int, own_count: int) -> Built:
     """The tools, the calls to be recorded, what is asked of them, and facts for the report."""
-    tools, calls, unresolved = complexfuncbench.load(complexfuncbench.fetch())
+    tools, calls = complexfuncbench.load()
     files = variants.documents(calls)
     places = sorted({str(call.arguments["query"]) for call in calls if call.tool == "Taxi_Search_Location"})
     own, changed = variants.requests(split, own_count, seed, places)
@@ -91,7 +92,7 @@ def build(
     same = variants.draw([*calls, *files], variants.positives(split), same_count, seed, tools, True)
     other = variants.draw([*calls, *files], variants.negatives(), count, seed, tools, False)
     other += variants.draw(calls, {"place": variants.other_places(calls)}, count, seed, tools, False)
-    facts = {"calls": len(calls), "unresolved_references": unresolved, "documents": len(files), "requests": len(own)}
+    facts = {"calls": len(calls), "documents": len(files), "requests": len(own)}
     return list(tools.values()), recorded, [*same, *other, *changed], facts
 
 

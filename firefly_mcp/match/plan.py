@@ -220,7 +220,7 @@ def normalize(arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_R
 
 def normalized_hash(tool: str, arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_RULES) -> str:
     """Hash of a tool call in normal form: what the ``normalized`` rung of replay compares."""
-    return _hash(tool, plan_of(schema, rules).normal(arguments))
+    return tool_hash(tool, plan_of(schema, rules).normal(arguments))
 
 
 def identity_hash(tool: str, arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_RULES) -> str:
@@ -232,7 +232,7 @@ def match_hashes(tool: str, arguments: JsonObject, schema: JsonObject, rules: To
     """Both at once, for whoever indexes: the normalized hash and the identity hash."""
     plan = plan_of(schema, rules)
     normal = plan.normal(arguments)
-    return _hash(tool, normal), _hash(tool, plan.identity(normal))
+    return tool_hash(tool, normal), tool_hash(tool, plan.identity(normal))
 
 
 def free_texts(arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_RULES) -> dict[str, str]:
@@ -241,5 +241,6 @@ def free_texts(arguments: JsonObject, schema: JsonObject, rules: ToolRules = NO_
     return dict(plan.texts(plan.normal(arguments)))
 
 
-def _hash(tool: str, value: Any) -> str:
+def tool_hash(tool: str, value: Any) -> str:
+    """Hash of a tool and what is compared of its arguments."""
     return hash_bytes(tool.encode() + b"\n" + canonical_json(value))

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from firefly_mcp.canonical import hash_json
+from firefly_mcp.canonical import hash_bytes, hash_json
 from firefly_mcp.jsonio import JsonObject, loads
 from firefly_mcp.match.observe import LOOKED_AT, observed_kinds
-from firefly_mcp.match.plan import Plan, free_texts, match_hashes, plan_of
+from firefly_mcp.match.plan import Plan, free_texts, match_hashes, normalized_hash, plan_of, tool_hash
 from firefly_mcp.match.rules import NO_RULES, ToolRules
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Tool, ToolKey
@@ -61,13 +61,31 @@ class ToolMatching:
         kinds = [sorted((place, str(kind)) for place, kind in told.items()) for told in (rules.kinds, rules.observed)]
         return hash_json([ALGORITHM, self._schemas.get(key, _NO_SCHEMA), sorted(rules.ignore), sorted(rules.off), *kinds])
 
-    def hashes(self, key: ToolKey, arguments: JsonObject) -> tuple[str, str]:
-        """The normalized hash and the identity hash of a call."""
-        return match_hashes(key.tool, arguments, self._schemas.get(key, _NO_SCHEMA), self.rules(key))
+    def normalized(self, key: ToolKey, arguments: JsonObject) -> str:
+        """The normalized hash of a call."""
+        return normalized_hash(key.tool, arguments, self._schemas.get(key, _NO_SCHEMA), self.rules(key))
+
+    def identity(self, key: ToolKey, arguments: JsonObject) -> str:
+        """The identity hash of a call."""
+        return match_hashes(key.tool, arguments, self._schemas.get(key, _NO_SCHEMA), self.rules(key))[1]
+
+    def all(self, key: ToolKey, arguments: JsonObject) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """The normalized hash, the identity hash, and the free texts as ``(place, hash of the text)``."""
+        plan = self.plan(key)
+        normal = plan.normal(arguments)
+        texts = tuple((place, text_hash(value)) for place, value in plan.texts(normal))
+        # What has no free text is identified by the whole of it.
+        identity = plan.identity(normal) if texts else normal
+        return tool_hash(key.tool, normal), tool_hash(key.tool, identity), texts
 
     def texts(self, key: ToolKey, arguments: JsonObject) -> dict[str, str]:
         """The free texts of a call, by JSON pointer."""
         return free_texts(arguments, self._schemas.get(key, _NO_SCHEMA), self.rules(key))
+
+
+def text_hash(value: str) -> str:
+    """What a free text is known by in the recording's tables."""
+    return hash_bytes(value.encode("utf-8", "surrogatepass"))
 
 
 def _first_calls(recording: Recording) -> Mapping[ToolKey, list[JsonObject]]:

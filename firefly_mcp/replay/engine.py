@@ -23,6 +23,8 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, MatchKind, ToolKey
 
+_COMPARED = 256
+"""Calls of a recorded session that are compared with this one's at a time."""
 MADE_UP = 0
 """The id of a call that stands for an answer which nobody recorded."""
 Among = Callable[[int], bool]
@@ -110,6 +112,8 @@ class _Thread:
     server: str
     history: History
     trace: list[tuple[str, str]] = field(default_factory=list)
+    agreed: dict[int, int] = field(default_factory=dict)
+    """By recorded session: how many first calls are known to agree; inverted once one does not."""
 
 
 class ReplaySession:
@@ -126,8 +130,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it may
-        answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
+        whether it may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
         elsewhere: list[tuple[MatchKind, Group]] = []
@@ -142,8 +146,25 @@ class ReplaySession:
         found = self._find(thread, _asked(server, method, params, forms), None, [])
         if found is None:
             return []
-        chosen = self._choose(thread, found[1].candidates)
-        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+        group = found[1].candidates
+        if len({candidate.outcome for candidate in group}) == 1:
+            return list(group)
+        return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
+
+    def consider(self, server: str, method: str, params: JsonObject, *, among: Among) -> Answer:
+        """What :meth:`answer` would say now if only these recorded calls could answer; the session stays as it was.
+
+        Of a miss only the cause is told: ``state`` where one of them has another state, else ``never_recorded``.
+        """
+        thread = self._thread(server)
+        elsewhere: list[tuple[MatchKind, Group]] = []
+        found = self._find(thread, _asked(server, method, params, ()), among, elsewhere)
+        if found is None:
+            return Answer(MatchKind.MISS, miss=Miss("state" if elsewhere else "never_recorded", ""))
+        kind, group, same_state = found
+        call = queries.call(self.replay.recording, self._choose(thread, group.candidates).call)
+        variants = len({candidate.outcome for candidate in group.candidates})
+        return Answer(kind, call, same_state, variants, distance=group.distance)
 
     def _find(
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
@@ -193,7 +214,7 @@ class ReplaySession:
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
         thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
-        thread.trace.append((asked.args_hash, asked.result_hash or str(asked.error)))
+        thread.trace.append((asked.args_hash, asked.result_hash or f"error:{asked.error}"))
 
     def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
         chosen = self._choose(thread, found.candidates)
@@ -210,20 +231,27 @@ class ReplaySession:
         """Of several recorded results: the session that agrees longest with this one's history, then the lowest call id."""
         if len({candidate.outcome for candidate in found}) == 1:
             return found[0]
-        index = self.replay.index
+        return max(found, key=lambda candidate: (self._agreement(thread, candidate), -candidate.call))
 
-        def agreement(candidate: Candidate) -> int:
-            before = index.trace(candidate.session, thread.server)[: candidate.position]
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, thread.trace, strict=False))
-            return sum(1 for _ in same)
-
-        return max(found, key=lambda candidate: (agreement(candidate), -candidate.call))
+    def _agreement(self, thread: _Thread, candidate: Candidate) -> int:
+        """How many of this session's first calls were the candidate's session's first calls too, with the same answers."""
+        while True:
+            agreed = thread.agreed.get(candidate.session, 0)
+            if agreed < 0:
+                return min(~agreed, candidate.position)
+            if agreed >= min(len(thread.trace), candidate.position):
+                return min(agreed, candidate.position)
+            end = min(len(thread.trace), agreed + _COMPARED)
+            recorded = self.replay.index.trace(candidate.session, thread.server, agreed, end)
+            pairs = zip(recorded, thread.trace[agreed:end], strict=False)
+            same = sum(1 for _ in itertools.takewhile(lambda two: two[0] == two[1], pairs))
+            thread.agreed[candidate.session] = agreed + same if same == end - agreed else ~(agreed + same)
 
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)
         if thread is None:
             begin = start_of(self.replay.index, server, self.replay.policy.start)
-            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, begin.origin, begin.writers))
+            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, *begin))
         return thread
 
 

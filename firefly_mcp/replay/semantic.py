@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from firefly_mcp.embed.protocol import Embedder
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.match.guards import refused
+from firefly_mcp.replay.candidate import Candidate
 from firefly_mcp.replay.free_texts import FreeTexts
-from firefly_mcp.replay.index import Candidate, ReplayIndex
+from firefly_mcp.replay.index import ReplayIndex
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import ToolKey
 
@@ -63,7 +64,7 @@ class SemanticNeighbours:
             ModelError: the embedder cannot be asked.
         """
         self._index, self._embedder, self._guarded = index, embedder, guarded
-        self._texts = FreeTexts(recording, index.matching, embedder)
+        self._texts = FreeTexts(recording, index, embedder)
         self._db = recording.db
         self._db.pragma("temp_store", "memory")
         self._db.execute("CREATE TEMP TABLE near (id INTEGER PRIMARY KEY, variant INTEGER, slot INTEGER, data BLOB)")

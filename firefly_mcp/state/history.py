@@ -1,10 +1,10 @@
 """State keys: what a call's answer may depend on, folded into one hash, independent of the order of calls that commute.
 
 A call's *context* is the closed set of earlier calls of its session and server that may affect it. Each writing call gets a
-*past hash*: of its canonical call, the result it was given, and the past hashes of the earlier calls that may affect it.
-The state key of a call is the hash of its origin and the past hashes of the calls that may affect it directly; what those
-depend on is already inside their own hashes, so the context is closed without being collected. Two sessions have the same
-key exactly when their dependence graphs (Mazurkiewicz traces) over the context are the same.
+*past hash*: of its canonical call, the outcome it was given, and the past hashes of the earlier calls whose order to it may
+matter. The state key of a call is the hash of its origin and the past hashes of the calls that may affect it directly; what
+those depend on is already inside their own hashes, so the context is closed without being collected. Two sessions have the
+same key exactly when their dependence graphs (Mazurkiewicz traces) over the context are the same.
 
 Past hashes are folded as a multiset: 256-bit hashes of them are added up (AdHash: Bellare and Micciancio, EUROCRYPT 1997), so
 that a call costs the same after ten writes as after a hundred thousand.
@@ -13,7 +13,7 @@ that a call costs the same after ten writes as after a hundred thousand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from firefly_mcp.canonical import hash_bytes
@@ -24,12 +24,7 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session.
-
-    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
-    """
-    if origin.startswith("live("):
-        return origin[len("live(") : -1]
+    """The origin as it enters state keys: an unknown one is shared with no other session."""
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
 
 
@@ -42,48 +37,93 @@ class Writer(NamedTuple):
 
 
 class History:
-    """One session's history on one server, as far as state is concerned."""
+    """One session's history on one server (or on servers with declared effects between them), as far as state is concerned."""
 
-    def __init__(self, relation: EffectRelation, origin: str, writers: Sequence[Writer] = ()) -> None:
-        """Begin at ``origin`` (see :func:`origin_key`), with the writers of a session that this one continues."""
+    def __init__(
+        self,
+        relation: EffectRelation,
+        origin: str,
+        writers: Sequence[Writer] = (),
+        totals: Mapping[ToolKey, int] | None = None,
+        *,
+        remember: bool = True,
+    ) -> None:
+        """Begin.
+
+        Args:
+            relation: what may affect what.
+            origin: where the state began, see :func:`origin_key`.
+            writers: those of a session that this one continues.
+            totals: their past hashes, added up by tool; reckoned from ``writers`` when None.
+            remember: keep the writers themselves, to name them; state keys need the totals only.
+        """
         self.relation = relation
         self.origin = origin
         self.writers: list[Writer] = list(writers)
+        self.totals: dict[ToolKey, int] = dict(totals or {})
+        if totals is None:
+            self._add_up()
+        self._remember = remember
         self._sums: dict[ToolKey, int] = {}
-        """For each tool asked of so far: the sum over the writers that may affect it."""
+        """For each tool asked of so far: the sum over the calls that may affect it."""
+        self._before: dict[ToolKey, int] = {}
+        """For each writer so far: the sum over the calls whose order to it may matter."""
 
     def context(self, key: ToolKey) -> list[Writer]:
-        """The earlier calls that may affect a call of ``key`` directly."""
+        """The earlier calls that may affect a call of ``key`` directly, of those that are remembered."""
         return [writer for writer in self.writers if self.relation.may_affect(writer.key, key)]
 
     def state_key(self, key: ToolKey) -> str:
         """The state in which a call of ``key`` would be answered now; empty when nothing may affect it."""
         if not self.relation.reads_state(key):
             return ""
-        return hash_bytes(f"{self.origin}\n{self._sum(key):x}".encode())
+        return hash_bytes(f"{self.origin}\n{self._sum(self._sums, self.relation.may_affect, key):x}".encode())
 
-    def append(self, key: ToolKey, args_hash: str, result_hash: str | None, *, rejected: bool = False, label: str = "") -> None:
-        """Take in a call that was made; one that the server rejected for its arguments, or that writes nothing, is left out."""
+    def append(self, key: ToolKey, args_hash: str, outcome: str | None, *, rejected: bool = False, label: str = "") -> None:
+        """Take in a call that was made.
+
+        One that the server rejected for its arguments, or that writes nothing, is left out.
+
+        Args:
+            key: the tool, or the method in its place.
+            args_hash: its canonical hash.
+            outcome: what it was given: a hash of the result, or of the JSON-RPC error; None if it had no answer.
+            rejected: whether the server refused the arguments.
+            label: what a miss calls it.
+        """
         if rejected or not self.relation.writes(key):
             return
-        past = hash_bytes("\n".join((str(key), args_hash, result_hash or "interrupted", f"{self._sum(key):x}")).encode())
+        before = self._sum(self._before, self.relation.in_order, key)
+        past = hash_bytes("\n".join((str(key), args_hash, outcome or "interrupted", f"{before:x}")).encode())
         own = _number(past)
-        for reader in self._sums:
-            if self.relation.may_affect(key, reader):
-                self._sums[reader] = (self._sums[reader] + own) % _MODULUS
-        self.writers.append(Writer(key, past, label or str(key)))
+        self.totals[key] = (self.totals.get(key, 0) + own) % _MODULUS
+        for sums, related in ((self._sums, self.relation.may_affect), (self._before, self.relation.in_order)):
+            for other in sums:
+                if related(key, other):
+                    sums[other] = (sums[other] + own) % _MODULUS
+        if self._remember:
+            self.writers.append(Writer(key, past, label or str(key)))
 
     def take_back(self, count: int) -> None:
-        """Forget all but the first ``count`` calls that may affect others."""
+        """Forget all but the first ``count`` calls that may affect others; all of them must have been remembered."""
         if len(self.writers) > count:
             del self.writers[count:]
+            self.totals.clear()
+            self._add_up()
             self._sums.clear()
+            self._before.clear()
 
-    def _sum(self, key: ToolKey) -> int:
-        known = self._sums.get(key)
-        if known is None:
-            known = self._sums[key] = sum(_number(writer.past) for writer in self.context(key)) % _MODULUS
-        return known
+    def _add_up(self) -> None:
+        for writer in self.writers:
+            self.totals[writer.key] = (self.totals.get(writer.key, 0) + _number(writer.past)) % _MODULUS
+
+    def _sum(self, known: dict[ToolKey, int], related: Callable[[ToolKey, ToolKey], bool], key: ToolKey) -> int:
+        """The pasts of all calls that are related to ``key``, added up."""
+        found = known.get(key)
+        if found is None:
+            found = sum(total for writer, total in self.totals.items() if related(writer, key)) % _MODULUS
+            known[key] = found
+        return found
 
 
 _MODULUS = 1 << 256

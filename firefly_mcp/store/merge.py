@@ -246,7 +246,7 @@ class _Source:
         for row in self._rows("info"):
             if row["key"] == "merged_from":
                 merged += loads(row["value"])
-            elif row["key"] != "recording_id":
+            elif row["key"] not in ("recording_id", "replay_index"):
                 self._keep(row["key"], row["value"])
         merged.append(own)
         once = list({one["id"]: one for one in merged}.values())

@@ -125,6 +125,7 @@ def _empty_index(db: apsw.Connection) -> None:
     )
     for table in INDEX_TABLES:
         db.execute(f"DELETE FROM {table}")
+    db.execute("DELETE FROM info WHERE key = 'replay_index'")
 
 
 def _remove_orphans(db: apsw.Connection) -> int:
