@@ -14,6 +14,7 @@ import apsw
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
 from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
@@ -139,6 +140,16 @@ class ReplayIndex:
         """The origin of a session's state on a server, as it enters state keys."""
         link = self.connections.get((session, server))
         return origin_key(link.origin if link else "unknown", self.sessions[session].key)
+
+    @property
+    def matching(self) -> ToolMatching:
+        """How the calls of each tool are compared."""
+        return self._evidence.hashes
+
+    @property
+    def generation(self) -> str:
+        """Changes whenever what the index said before is no longer so."""
+        return self._generation
 
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""

@@ -16,7 +16,7 @@ import apsw
 
 from firefly_mcp.canonical import hash_bytes, hash_json
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
-from firefly_mcp.replay.call_hashes import CallHashes
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.learned import LearnedEffects
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
@@ -66,7 +66,7 @@ class Evidence:
         self.connections = {
             (link.session, link.server): link for link in queries.connections(self.recording) if link.session in self.sessions
         }
-        self.hashes = CallHashes(self.tools, self.rules)
+        self.hashes = ToolMatching(self.recording, self.tools, self.rules.tool if self.rules else None)
         self._named = {str(number): number for number in self.sessions}
         self._named.update((session.key, session.id) for session in self.sessions.values())
 

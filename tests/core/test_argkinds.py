@@ -27,7 +27,7 @@ FREE_TEXT = [
 
 @pytest.mark.parametrize(("name", "schema", "value"), IDENTIFYING)
 def test_identifying(name: str, schema: Any, value: Any) -> None:
-    assert argument_kind(name, schema, value) is ArgumentKind.IDENTIFYING
+    assert argument_kind(name, schema, value).identifying
 
 
 @pytest.mark.parametrize(("name", "schema", "value"), FREE_TEXT)
