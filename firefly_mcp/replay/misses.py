@@ -22,7 +22,8 @@ _SCAN = 2000
 class Miss:
     """Why nothing was served.
 
-    ``cause`` is ``invalid_arguments``, ``unknown_tool``, ``never_recorded``, ``state``, ``origin`` or ``session``.
+    ``cause`` is ``invalid_arguments``, ``unknown_tool``, ``never_recorded``, ``state``, ``origin``, ``session`` or ``exchange``
+    (the client answered a question of the call as no recorded client did).
     """
 
     cause: str

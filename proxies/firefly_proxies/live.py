@@ -27,6 +27,8 @@ from firefly_proxies.live_session import LiveLedger, LiveServer
 from firefly_proxies.on_miss import Made, Missed, Place
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
 
+_NOT_ASKED = frozenset({"unknown_tool", "origin", "session", "exchange"})
+"""Causes that a real server could not mend: the session's state is not known, or its client was asked something."""
 LABEL = "live"
 """The label of the sessions in which live answers are recorded."""
 
@@ -75,7 +77,7 @@ class Live:
         """The real server's answer, or the miss with the reason why it was not asked."""
         key, replay = missed.ask.key, place.session.replay
         rules, relation = replay.index.rules, replay.index.relation
-        if key.server not in self._specs or missed.cause in ("unknown_tool", "origin", "session"):
+        if key.server not in self._specs or missed.cause in _NOT_ASKED:
             return missed.answer
         if rules is not None and not rules.allows(key, MatchKind.LIVE):
             return missed.explained("forbidden", f"{key} may not be asked live by the rules")
