@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.complexfuncbench import SERVER, Recorded
+from benchmarks.booking import SERVER
+from benchmarks.complexfuncbench import Recorded
 from benchmarks.variants import Variant, canonical
 from firefly_mcp.embed import Embedder, Vectors
 from firefly_mcp.embed.protocol import unit
