@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firefly_mcp.cli import main as entry
+from firefly_mcp.cli.replay import command
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import params_of
 
@@ -90,3 +91,17 @@ def test_effects_show_what_the_rules_declare(store: Path, run: Run) -> None:
     pairs = {(pair["writer"], pair["reader"], pair["affects"]) for pair in found["effects"] if pair["source"] == "declared"}
     assert ("buy", "stock", True) in pairs
     assert found["volatile"] == [{"server": "mail", "tool": "inbox"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "pace", "argv"),
+    [
+        ([], None, ()),
+        (["--pace"], 1.0, ()),
+        (["--pace", "0.5"], 0.5, ()),
+        (["--on-miss", "live", "--pace", "--", "a-server", "--pace"], 1.0, ("a-server", "--pace")),
+    ],
+)
+def test_a_pace_without_a_factor_is_the_recorded_one(options: list[str], pace: float | None, argv: tuple[str, ...]) -> None:
+    parsed = command.make_context("replay", options).params
+    assert (parsed["pace"], parsed["argv"]) == (pace, argv)
