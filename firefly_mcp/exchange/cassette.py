@@ -19,7 +19,7 @@ from firefly_mcp.exchange.selection import Selection, Slice
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store import blobs
 from firefly_mcp.store.intake import BATCH
-from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.recording import LIST_DIRECTION, Recording
 
 FORMAT = 1
 MARK = "firefly/cassette"
@@ -43,6 +43,7 @@ TABLES = (
     "embedder",
     "vector",
     "simulated",
+    "info",
 )
 """What a whole cassette holds, in the order of its lines. What is derived (the index of replay) is made anew."""
 _ORDER = {
@@ -52,16 +53,23 @@ _ORDER = {
     "edge": "source_server, source_tool, target_server, target_tool, argument",
     "verdict": "task_id, gate",
     "vector": "embedder_id, text_hash",
-    "simulated": "1, 2, 3, 4",
+    "simulated": "server_id, tool, args_hash, state_key, model",
+    "info": "key",
 }
+_LISTED = (
+    f"direction = '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session) AND message ->> 'server' IN"
+    " (SELECT name FROM server WHERE id IN (SELECT id FROM slice_server))"
+)
 _PARTS: dict[str, str] = {
     "server": "id IN (SELECT id FROM slice_server)",
     "tool_snapshot": "(server_id, name) IN (SELECT server_id, name FROM slice_tool)",
     "session": "id IN (SELECT id FROM slice_session)",
     "connection": "session_id IN (SELECT id FROM slice_session) AND server_id IN (SELECT id FROM slice_server)",
-    "blob": "hash IN (SELECT result_hash FROM call WHERE id IN (SELECT id FROM slice_call))",
+    "blob": "hash IN (SELECT result_hash FROM call WHERE id IN (SELECT id FROM slice_call)"
+    f" UNION SELECT message ->> 'result_hash' FROM call_event WHERE {_LISTED})",
     "call": "id IN (SELECT id FROM slice_call)",
-    "call_event": "call_id IN (SELECT id FROM slice_call) OR call_id IS NULL AND session_id IN (SELECT id FROM slice_session)",
+    "call_event": f"call_id IN (SELECT id FROM slice_call) OR {_LISTED}"
+    f" OR call_id IS NULL AND direction <> '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session)",
     "effect": "server_id IN (SELECT id FROM slice_server)",
 }
 """What of a table goes into the cassette of a slice."""
@@ -99,7 +107,7 @@ def write_cassette(recording: Recording, path: Path, selection: Selection | None
     found = None
     try:
         found = None if chosen.whole else Slice(recording, chosen)
-        if found is not None and not found.calls and not chosen.sessions:
+        if found is not None and not found.calls:
             raise UsageError(f"{recording.path}: no call is selected; 'firefly calls' lists them")
         written = _write(recording, part, path, chosen.whole, found.calls - found.asked if found is not None else 0)
         part.replace(path)
@@ -136,7 +144,7 @@ def _lines(recording: Recording, whole: bool) -> Iterator[tuple[str, Row]]:
     there = {str(name) for (name,) in recording.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table in TABLES:
         if table in there and (whole or table in _PARTS):
-            where = "" if whole else f" WHERE {_PARTS[table]}"
+            where = f" WHERE {_PARTS[table]}" if not whole else " WHERE key <> 'recording_id'" if table == "info" else ""
             found = rows(recording.db, f"SELECT * FROM {table}{where} ORDER BY {_ORDER.get(table, 'id')}")
             yield from ((table, row) for row in (found if whole or table != "blob" else _with_parts(recording, found)))
 
@@ -148,12 +156,11 @@ def _with_parts(recording: Recording, results: Iterable[Row]) -> Iterator[Row]:
         parts: list[str] = []
         if blobs.MARK in row["data"]:
             blobs.join(loads(row["data"]), _noted(parts))
-        for digest in parts:
+        for digest in dict.fromkeys(parts):
             if digest not in told:
                 told.add(digest)
                 yield from rows(recording.db, "SELECT * FROM blob WHERE hash = ?", digest)
         if row["hash"] not in told:
-            told.add(row["hash"]) if blobs.MARK in row["data"] else None
             yield row
 
 

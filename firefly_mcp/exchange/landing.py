@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firefly_mcp.errors import StoreError
-from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.store.merge import MergeReport, absorb
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
@@ -21,20 +20,12 @@ class Landing:
     """An import on its way. ``recording`` is filled by the reader; ``merged`` says what became of it in an older recording."""
 
     recording: Recording
-    fresh: bool
-    """Whether the recording that it is for is only made by it."""
     merged: MergeReport | None = None
-
-    def to_json(self) -> JsonObject:
-        """What is told of the merge: sessions that were there already, and those that got another key."""
-        if self.merged is None:
-            return {"same": 0, "renamed": []}
-        return {"same": self.merged.same, "renamed": [{"key": one["key"], "to": one["to"]} for one in self.merged.renamed]}
 
 
 @contextmanager
 def landing(store: Path) -> Iterator[Landing]:
-    """A recording to fill; at the end it becomes ``store``, or a part of it. An error, or a kill, leaves that alone.
+    """A recording to fill; when the block is left it becomes ``store``, or a part of it. An error leaves that alone.
 
     Raises:
         StoreError: ``store`` is no recording, or cannot be written.
@@ -47,7 +38,7 @@ def landing(store: Path) -> Iterator[Landing]:
         there = store.exists() and store.stat().st_size > 0
         target = stack.enter_context(Recording(store)) if there else None
         with Recording(part, create=True) as recording:
-            arriving = Landing(recording, fresh=target is None)
+            arriving = Landing(recording)
             yield arriving
             with StoreErrors(part):
                 recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

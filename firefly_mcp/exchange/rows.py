@@ -30,6 +30,7 @@ JSON_COLUMNS: dict[str, frozenset[str]] = {
     "trajectory": frozenset({"dag", "calls", "bindings", "outcome"}),
     "task": frozenset({"task"}),
     "embedder": frozenset({"config"}),
+    "simulated": frozenset({"sources"}),
 }
 _RAW = "firefly/text"
 _BYTES = "firefly/bytes"

@@ -1,8 +1,8 @@
 """Which part of a recording goes into a cassette: calls that were asked for, and the calls that they rest on.
 
-What a call answers depends on what was done before it. Where a server has state, a chosen call brings along all earlier
-calls of its session with that server (and those of the session that it continues): without them replay would take its state for
-another one. On a stateless server a call stands for itself.
+What a call answers depends on what was done before it. Where a server has state, a chosen call therefore brings along all
+earlier calls of its session with that server (and those of the session that it continues): without them replay would take its
+state for another one. On a stateless server a call stands for itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from firefly_mcp.jsonio import text
 from firefly_mcp.state.learn import learn_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -148,6 +149,4 @@ class Slice:
 
 
 def _json(values: Iterable[object]) -> str:
-    from firefly_mcp.jsonio import text
-
     return text(list(values))

@@ -51,6 +51,7 @@ class Transcript:
         self._page: list[JsonObject] = []
         self._version = ""
         self._began = 0.0
+        self._last: int | None = None
 
     def tell(self, messages: Iterable[Said]) -> None:
         """Take in all messages of the session, in order."""
@@ -93,7 +94,7 @@ class Transcript:
     def _from_server(self, at: float, message: JsonObject) -> None:
         method, number = message.get("method"), message.get("id")
         if method is not None:
-            call = self._related(str(method), message.get("params") or {})
+            call = self._related(message, str(method), message.get("params") or {})
             if number is not None:
                 self._questions[number] = call
             self._event(call, at, "to_client", message)
@@ -105,6 +106,7 @@ class Transcript:
     def _answered(self, at: float, asked: _Asked, message: JsonObject) -> None:
         result, error = message.get("result"), message.get("error")
         if asked.call is not None:
+            self._last = asked.call
             if isinstance(result, dict) or isinstance(error, dict):
                 self._intake.answer(
                     asked.call,
@@ -123,21 +125,26 @@ class Transcript:
             self._intake.describe(self._session, self._client, self._version)
             self._intake.connect(self._session, self._server, result, self._version, at=at)
         elif asked.method == "tools/list" and isinstance(result.get("tools"), list):
+            self._intake.listed(self._key, self._server, asked.method, asked.params.get("cursor"), result)
             listed = [tool for tool in result["tools"] if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
             self._page = listed if asked.params.get("cursor") is None else [*self._page, *listed]
             if result.get("nextCursor") is None:
                 self._intake.tools(self._server, self._page, at=at, protocol_version=self._version)
 
-    def _related(self, method: str, params: JSON) -> int | None:
-        """The call during which a server says something: the one whose progress token it bears, else the only one in flight."""
-        if method.endswith(_OF_THE_SESSION) or not isinstance(params, dict):
-            return None
+    def _related(self, message: JsonObject, method: str, params: JSON) -> int | None:
+        """The call during which a server says something, as a recording has it.
+
+        It is the one whose progress token the message bears, else the only one in flight. A question belongs to the newest in
+        flight where that is not known, and what is told to the session to the newest, or else the last one.
+        """
         waiting = [asked for asked in self._asked.values() if asked.call is not None]
-        token = params.get("progressToken")
+        if method.endswith(_OF_THE_SESSION):
+            return waiting[-1].call if waiting else self._last
+        token = params.get("progressToken") if isinstance(params, dict) else None
         if token is not None:
             bearing = [asked for asked in waiting if (asked.params.get("_meta") or {}).get("progressToken") == token]
             return bearing[0].call if bearing else None
-        return waiting[0].call if len(waiting) == 1 else None
+        return waiting[-1].call if waiting and ("id" in message or len(waiting) == 1) else None
 
     def _event(self, call: int | None, at: float, direction: str, message: JsonObject) -> None:
         began = next((asked.at for asked in self._asked.values() if call is not None and asked.call == call), self._began)

@@ -17,6 +17,7 @@ from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss, lone_miss
 from firefly_mcp.replay.policy import ReplayPolicy
 from firefly_mcp.replay.start import AMBIGUOUS, start_of
+from firefly_mcp.state.cursors import cursors_of, paged
 from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
@@ -132,8 +133,8 @@ class ReplaySession:
         """Answer one request (``tools/call``, ``resources/read``, …) of ``server`` from the recording.
 
         ``forms`` are the params as recorded sessions may have redacted them (:class:`~firefly_mcp.replay.forms.RequestForms`),
-        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call's id whether it
-        may answer: an exchange with the client has told some apart.
+        looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
+        whether it may answer: an exchange with the client has told some apart.
         """
         thread, asked = self._thread(server), _asked(server, method, params, forms)
         if self._lone and not self.replay.policy.lenient and self.replay.index.relation.reads_state(asked.key):
@@ -150,14 +151,31 @@ class ReplaySession:
         found = self._find(thread, _asked(server, method, params, forms), None, [])
         if found is None:
             return []
-        chosen = self._choose(thread, found[1].candidates)
-        return [chosen, *(candidate for candidate in found[1].candidates if candidate is not chosen)]
+        group = found[1].candidates
+        if len({candidate.outcome for candidate in group}) == 1:
+            return list(group)
+        return sorted(group, key=lambda candidate: (-self._agreement(thread, candidate), candidate.call))
+
+    def consider(self, server: str, method: str, params: JsonObject, *, among: Among) -> Answer:
+        """What :meth:`answer` would say now if only these recorded calls could answer; the session stays as it was.
+
+        Of a miss only the cause is told: ``state`` where one of them has another state, else ``never_recorded``.
+        """
+        thread = self._thread(server)
+        elsewhere: list[tuple[MatchKind, Group]] = []
+        found = self._find(thread, _asked(server, method, params, ()), among, elsewhere)
+        if found is None:
+            return Answer(MatchKind.MISS, miss=Miss("state" if elsewhere else "never_recorded", ""))
+        kind, group, same_state = found
+        call = queries.call(self.replay.recording, self._choose(thread, group.candidates).call)
+        variants = len({candidate.outcome for candidate in group.candidates})
+        return Answer(kind, call, same_state, variants, distance=group.distance)
 
     def _find(
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
     ) -> tuple[MatchKind, Group, bool] | None:
         """The first group that holds answers of this state, or failing that and if allowed, of another."""
-        state = thread.history.state_key(asked.key)
+        state = self._state(thread, asked)
         for rung in self.replay.rungs(asked.key):
             for group in rung.groups(asked):
                 found = group.candidates
@@ -172,6 +190,13 @@ class ReplaySession:
         if elsewhere and self.replay.policy.lenient:
             return (*elsewhere[0], False)
         return None
+
+    def _state(self, thread: _Thread, asked: Asked) -> str:
+        """The state in which the request is made; empty when nothing may affect its answer."""
+        state = thread.history.state_key(asked.key)
+        if state and (cursors := cursors_of(asked.forms[0])):
+            return paged(self.replay.recording, state, cursors, reversed(thread.trace))
+        return state
 
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from firefly_mcp.canonical import call_hash
-from firefly_mcp.jsonio import JsonObject, text
+from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.redact import Redactor
-from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.recording import Recording, SessionWriter
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import CallStatus, SessionKind, is_error_result
 
@@ -173,6 +173,15 @@ class Intake:
             "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
             (call, session, offset_ms, direction, text(self.redactor.result(message))),
         )
+
+    def listed(self, key: str, server: str, method: str, cursor: JSON, result: JsonObject) -> None:
+        """Keep a page of a list as it stood at this place of the session of this key, which must be there."""
+        place = self._place(key, 0.0, {}, "", "")
+        self.commit()
+        writer = SessionWriter(self.recording, place.id, key)
+        kept = {**self.redactor.result({name: value for name, value in result.items() if name != "tools"})}
+        kept["tools"] = self.redactor.definitions(result["tools"])
+        writer.listed(server, method, cursor, kept, after=place.calls)
 
     def _place(self, key: str, at: float, labels: JsonObject, protocol_version: str, transport: str) -> _Place:
         place = self._sessions.get(key)

@@ -22,6 +22,9 @@ belongs to, or None: over HTTP it chooses the stream on which the message travel
 PARAM_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("PARAM_HEADERS")
 """The ``Mcp-Param-*`` headers of the HTTP request that is being answered; unset when it has none."""
 
+PAUSE: ContextVar[Callable[[float], Awaitable[None]]] = ContextVar("PAUSE")
+"""Waits until so many milliseconds of the recorded time of the call that is being answered have passed; unset at full speed."""
+
 
 @dataclass(frozen=True)
 class Opening:

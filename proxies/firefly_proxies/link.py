@@ -243,8 +243,8 @@ class Link:
         """The call that a message belongs to.
 
         What is told to the session (a list has changed, a resource was updated) is kept with the call that most likely did it,
-        the newest in flight or else the last one, so that it can be told again when that call is replayed. A question belongs to
-        the newest call in flight where the server does not say.
+        the newest in flight or else the last one, so that it can be told again when that call is replayed. A question belongs
+        to the newest call in flight where the server does not say.
         """
         if method.endswith(_SESSION_NOTES):
             return self._newest[-1] if self._newest else self._ended

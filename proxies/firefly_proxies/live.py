@@ -22,7 +22,6 @@ from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind, SessionKind
-from firefly_proxies import messages
 from firefly_proxies.connect import Connector
 from firefly_proxies.live_session import LiveLedger, LiveServer
 from firefly_proxies.on_miss import Made, Missed, Place
@@ -85,10 +84,7 @@ class Live:
             live = self._server(place, key.server)
             if stateful and (why := await self._bring(place, live)):
                 return missed.explained("live_state", f"the live server was not asked: {why}")
-            params = messages.params_of(missed.ask.message)
-            if missed.ask.method == "tools/call":
-                params = {**params, "name": key.tool}
-            call = await live.ask(missed.ask.method, params, missed.ask.message["id"])
+            call = await live.ask(missed.ask.method, missed.ask.own, missed.ask.message["id"])
         except FireflyError as trouble:
             return missed.explained("live_failed", f"the live server did not answer: {trouble}")
         replay.index.add(call)
@@ -116,7 +112,7 @@ class Live:
         begin = start_of(replay.index, live.server, replay.policy.start)
         if begin.origin == AMBIGUOUS:
             return "the recording has several beginnings; choose one with --start"
-        if begin.writers:
+        if begin.writers or begin.totals:
             return "the session continues a recorded one, whose calls are not made again"
         if place.unanswered:
             return f"the session's {place.unanswered} was not answered, and may have changed something"
@@ -133,7 +129,7 @@ class Live:
             return f"{key} has side effects, and is not made again"
         params = call.params
         if MARKER.search(text(params)):  # the recording does not hold what was asked, but the client has said it
-            params = {**messages.params_of(made.ask.message), "name": key.tool} if call.tool else made.ask.message["params"]
+            params = made.ask.own
         again = await live.ask(call.method, params)
         index.add(again)
         same = (again.result_hash, again.error) == (call.result_hash, call.error)

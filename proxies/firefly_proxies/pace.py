@@ -7,7 +7,7 @@ import time
 
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.types import MatchKind
-from firefly_proxies.conversation import Emit
+from firefly_proxies.conversation import PAUSE, Emit
 from firefly_proxies.replay_conversation import Ask, Step
 
 LIMIT_SECONDS = 60.0
@@ -32,17 +32,26 @@ class Pace:
         """How long an answer is to take, counted from its request."""
         if answer.kind not in _RECORDED or answer.call is None or not answer.call.duration_ms:
             return 0.0
-        return min(answer.call.duration_ms / 1000 * self.factor, self._limit)
+        return self._scaled(answer.call.duration_ms)
+
+    def _scaled(self, recorded_ms: float) -> float:
+        return min(recorded_ms / 1000 * self.factor, self._limit)
 
     def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
         """The step of one session."""
 
         async def answer(ask: Ask) -> Answer:
             began = time.monotonic()
-            found = await step(ask)
-            left = self.seconds(found) - (time.monotonic() - began)
-            if left > 0:
-                await asyncio.sleep(left)
+
+            async def pause(offset_ms: float) -> None:
+                await _until(began + self._scaled(offset_ms))
+
+            setting = PAUSE.set(pause)  # what was said during the call is said at its time
+            try:
+                found = await step(ask)
+            finally:
+                PAUSE.reset(setting)
+            await _until(began + self.seconds(found))
             return found
 
         return answer
@@ -52,3 +61,9 @@ class Pace:
 
     async def close(self) -> None:
         """Nothing is shared."""
+
+
+async def _until(moment: float) -> None:
+    left = moment - time.monotonic()
+    if left > 0:
+        await asyncio.sleep(left)

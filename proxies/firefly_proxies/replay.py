@@ -8,8 +8,8 @@ session of kind ``replay``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from firefly_mcp import __version__
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
@@ -17,12 +17,17 @@ from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.replay.forms import RequestForms
 from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
 from firefly_mcp.replay.start import start_of
-from firefly_mcp.servers.names import ExposedNames
+from firefly_mcp.servers.names import ExposedNames, joined
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import ToolKey
 from firefly_proxies.conversation import Conversation, Emit, Opening
 from firefly_proxies.replay_conversation import ReplayConversation, Wrap
+from firefly_proxies.replay_events import RecordedEvents
+from firefly_proxies.replay_lists import RecordedLists
 from firefly_proxies.replay_log import ReplayLog
+from firefly_proxies.replay_servers import ReplayedServers
+from firefly_proxies.replay_stateless import EitherEra, Named, StatelessReplays
 
 
 class ReplayFactory:
@@ -68,36 +73,53 @@ class ReplayFactory:
         if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
         self.replay = Replay(recording, self.policy, index)
-        self.servers = [name for name in known if not servers or name in servers]
-        self.single = len(self.servers) == 1
-        for name in self.servers:
+        chosen = [name for name in known if not servers or name in servers]
+        for name in chosen:
             start_of(index, name, self.policy.start)  # an unknown --start is refused now, not at the first call
-        self.names = ExposedNames(index.tools, single=self.single)
+        self.start_session = _session_named(index, self.policy.start)
+        self.lists = RecordedLists(recording, index)
+        self.events = RecordedEvents(recording)
+        self.servers = ReplayedServers(recording, chosen, self.lists)
+        self.names = ExposedNames(index.tools, single=self.servers.single)
         self.forms = RequestForms(recording, redaction)
         self.log = ReplayLog(recording) if log else None
         self.wraps = tuple(wraps)
+        self._stateless = StatelessReplays(
+            lambda opening, emit: ReplayConversation(self, opening, emit), lambda: not self.events.any
+        )
 
     async def open(self, opening: Opening, emit: Emit) -> Conversation:
         """Begin a session with a state of its own."""
-        return ReplayConversation(self, opening, emit)
+        if opening.stateless:
+            named = opening.session_id is not None
+            session = await (self._stateless.session(opening) if named else self._stateless.shared())
+            return Named(session, emit, own=named)
+        handshake = ReplayConversation(self, opening, emit)
+        if opening.transport != "stdio":
+            return handshake
+        return EitherEra(handshake, await self._stateless.session(replace(opening, stateless=True)), emit)
 
     async def close(self) -> None:
-        """Write what is still waiting to be logged."""
+        """End what stateless clients shared, and write what is still waiting to be logged."""
+        await self._stateless.close()
         for wrap in self.wraps:
             await wrap.close()
         if self.log is not None:
             self.log.flush()
 
-    def introduction(self) -> JsonObject:
-        """The recorded result of ``initialize`` (or ``server/discover``); for several servers, the union of capabilities."""
-        links = [link for link in queries.connections(self.recording) if link.server in self.servers and link.initialize]
-        if self.single and links:
-            return links[-1].initialize
-        capabilities: JsonObject = {"tools": {}}
-        for link in links:
-            capabilities.update(link.initialize.get("capabilities") or {})
-        return {"capabilities": capabilities, "serverInfo": {"name": "firefly-replay", "version": __version__}}
+    def tool_definitions(self, server: str | None = None) -> list[JsonObject]:
+        """The latest recorded definition of each tool, of one server or all, under its exposed name."""
+        tools = self.replay.index.tools.items()
+        return [{**tool.definition, "name": self.exposed(key)} for key, tool in tools if server in (None, key.server)]
 
-    def tool_definitions(self) -> list[JsonObject]:
-        """The latest recorded definition of each tool, under its exposed name."""
-        return [{**tool.definition, "name": self.names.exposed(key)} for key, tool in self.replay.index.tools.items()]
+    def exposed(self, key: ToolKey) -> str:
+        """The exposed name of a tool."""
+        try:
+            return self.names.exposed(key)
+        except KeyError:
+            return key.tool if self.servers.single else joined(key.server, key.tool)
+
+
+def _session_named(index: ReplayIndex, start: str | None) -> int | None:
+    """The recorded session that ``--start`` names, if it names one."""
+    return next((session.id for session in index.sessions.values() if start in (session.key, str(session.id))), None)
