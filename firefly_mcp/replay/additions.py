@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from firefly_mcp.replay.candidate import Candidate
-from firefly_mcp.state.history import History
+from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.types import Call, CallStatus, ToolKey
 
@@ -51,7 +51,8 @@ class Additions:
                 self._found[(name, call.key, digest)].append(found)
             trace.append((call.args_hash, outcome))
         refused = call.is_error and rejected(call.result, call.error)
-        history.append(call.key, call.args_hash, call.result_hash, rejected=refused, label=f"{call.key} (call {call.id})")
+        given = outcome_of(call.result_hash, call.error)
+        history.append(call.key, call.args_hash, given, rejected=refused, label=f"{call.key} (call {call.id})")
 
     def look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
         """The candidates with this hash."""

@@ -17,6 +17,7 @@ from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
 from firefly_mcp.replay.misses import Miss, explain_miss, lone_miss
 from firefly_mcp.replay.policy import ReplayPolicy
 from firefly_mcp.replay.start import AMBIGUOUS, start_of
+from firefly_mcp.state.cursors import cursors_of, paged
 from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
@@ -176,7 +177,7 @@ class ReplaySession:
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
     ) -> tuple[MatchKind, Group, bool] | None:
         """The first group that holds answers of this state, or failing that and if allowed, of another."""
-        state = thread.history.state_key(asked.key)
+        state = self._state(thread, asked)
         for rung in self.replay.rungs(asked.key):
             for group in rung.groups(asked):
                 found = group.candidates
@@ -191,6 +192,13 @@ class ReplaySession:
         if elsewhere and self.replay.policy.lenient:
             return (*elsewhere[0], False)
         return None
+
+    def _state(self, thread: _Thread, asked: Asked) -> str:
+        """The state in which the request is made; empty when nothing may affect its answer."""
+        state = thread.history.state_key(asked.key)
+        if state and (cursors := cursors_of(asked.forms[0])):
+            return paged(self.replay.recording, state, cursors, reversed(thread.trace))
+        return state
 
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history

@@ -8,6 +8,7 @@ one of its servers did; the calls of a tool are hashed again when its input sche
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.learned import LearnedEffects
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
+from firefly_mcp.state.cursors import LOOKED_AT, cursors_of, may_hold_cursor, paged
 from firefly_mcp.state.history import History, origin_key, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
@@ -285,6 +287,7 @@ class _Pass:
         self._db = indexer.db
         self._histories: dict[tuple[int, tuple[str, ...]], History] = {}
         self._positions: dict[Place, int] = {}
+        self._answered: dict[Place, deque[tuple[str, str]]] = {}
         self._tools = indexer.tool_ids()
         self._hashes: dict[tuple[ToolKey, str], tuple[bytes, bytes, tuple[tuple[str, str], ...]]] = {}
 
@@ -332,6 +335,10 @@ class _Pass:
             key = ToolKey(server, tool if tool is not None else method)
             if status == CallStatus.DONE:
                 state = history.state_key(key)
+                answered = self._answered.setdefault(place, deque(maxlen=LOOKED_AT))
+                if state and may_hold_cursor(params):
+                    state = paged(self._all.recording, state, cursors_of(loads(params)), reversed(answered))
+                answered.append((args_hash, result_hash or ""))
                 normalized = identity = None
                 if tool is not None:
                     normalized, identity, found = self._hashed(key, args_hash, params)

@@ -92,6 +92,8 @@ class EffectRelation:
         self._presumed: dict[ToolKey, Effect] = {}
         self._accounts: dict[ToolKey, bool] = {}
         self._affecting: dict[ToolKey, frozenset[ToolKey]] = {}
+        self._ordered: dict[ToolKey, frozenset[ToolKey]] = {}
+        self._sets: dict[frozenset[ToolKey], frozenset[ToolKey]] = {}
         self._writes: dict[ToolKey, bool] = {}
 
     def effect(self, writer: ToolKey, reader: ToolKey) -> Effect:
@@ -132,13 +134,26 @@ class EffectRelation:
         return any(effect.affects or effect.source == "equality" for effect in effects)
 
     def affecting(self, reader: ToolKey) -> frozenset[ToolKey]:
-        """The tools that may change what a reader answers."""
+        """The listed tools that may change what a reader answers; the same set for all readers that have the same."""
         known = self._affecting.get(reader)
         if known is None:
             candidates = {*self._of_server.get(reader.server, ()), *self._by_reader.get(reader, ())}
-            known = frozenset(key for key in candidates if self.may_affect(key, reader))
+            known = self._shared(key for key in candidates if self.may_affect(key, reader))
             self._affecting[reader] = known
         return known
+
+    def ordered_with(self, key: ToolKey) -> frozenset[ToolKey]:
+        """The listed tools of whose calls the order to a call of ``key`` may matter, see :meth:`in_order`."""
+        known = self._ordered.get(key)
+        if known is None:
+            joined = [other for server in self.realm(key.server) for other in self._of_server.get(server, ())]
+            known = self._shared(other for other in joined if self.in_order(other, key))
+            self._ordered[key] = known
+        return known
+
+    def _shared(self, keys: Iterable[ToolKey]) -> frozenset[ToolKey]:
+        found = frozenset(keys)
+        return self._sets.setdefault(found, found)
 
     def writes(self, key: ToolKey) -> bool:
         """Whether anything may be affected by this tool (or by this method of the protocol)."""

@@ -198,11 +198,11 @@ class _Evidence:
             self.different[(writer, reader)] = evidence
 
     def _same(self, writer: Call, reader: Call) -> None:
-        mine = _values(reader.arguments)
+        mine = naming_values(reader.arguments)
         tool = self.prior.tools.get(writer.key)
         if tool is not None and takes_language(tool):
             return
-        if (not mine or mine & _values(writer.arguments)) and writer.status == CallStatus.DONE and self.succeeded(writer):
+        if (not mine or mine & naming_values(writer.arguments)) and writer.status == CallStatus.DONE and self.succeeded(writer):
             self.equal[(writer.key, reader.key)].setdefault(writer.args_hash, writer.id)
 
     def read_probe(self, probe: Sequence[Call], original: Sequence[Call]) -> None:
@@ -248,12 +248,12 @@ def _outcome(call: Call) -> str:
     return call.result_hash or str(call.error)
 
 
-def _values(arguments: Any, name: str = "") -> set[str]:
+def naming_values(arguments: Any, name: str = "") -> set[str]:
     """The scalar values of arguments that can name a thing: no booleans, no sizes and formats, no prose."""
     if isinstance(arguments, dict):
-        return set().union(*(_values(value, key) for key, value in arguments.items())) if arguments else set()
+        return set().union(*(naming_values(value, key) for key, value in arguments.items())) if arguments else set()
     if isinstance(arguments, list):
-        return set().union(*(_values(value, name) for value in arguments)) if arguments else set()
+        return set().union(*(naming_values(value, name) for value in arguments)) if arguments else set()
     if arguments is None or isinstance(arguments, bool) or _INCIDENTAL.search(name):
         return set()
     words = str(arguments)
