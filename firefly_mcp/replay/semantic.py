@@ -69,7 +69,6 @@ class SemanticNeighbours:
         self._index, self._embedder, self._guarded = index, embedder, guarded
         self._texts = FreeTexts(recording, index, embedder)
         self._db = recording.db
-        self._db.pragma("temp_store", "memory")
         self._db.execute("CREATE TEMP TABLE near (id INTEGER PRIMARY KEY, variant INTEGER, slot INTEGER, data BLOB)")
         self._groups: OrderedDict[tuple[ToolKey, str], _Group] = OrderedDict()
         self._rows = 0
