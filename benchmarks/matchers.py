@@ -41,12 +41,12 @@ def ladder(
     embedder: Embedder | None = None,
     guarded: bool = True,
 ) -> Matcher:
-    """Replay itself, each call in a session of its own. Recorded calls are known by their ids, from 1."""
+    """Replay itself, all calls in one session: nothing here has state. Recorded calls are known by their ids, from 1."""
     neighbours = SemanticNeighbours(recording, index, embedder, guarded=guarded) if embedder is not None else None
-    replay = Replay(recording, ReplayPolicy(match=highest), index, neighbours)
+    session = Replay(recording, ReplayPolicy(match=highest), index, neighbours).session()
 
     def matcher(variant: Variant) -> Found:
-        answer = replay.session().answer(SERVER, "tools/call", params_of(variant.base.tool, variant.arguments))
+        answer = session.answer(SERVER, "tools/call", params_of(variant.base.tool, variant.arguments))
         if answer.call is None:
             return MISS
         return Found(calls[answer.call.id - 1], 1 - answer.distance, str(answer.kind))

@@ -53,6 +53,7 @@ class FreeTexts:
         self._index = index
         self._since: dict[int, Texts] = {}
         db = recording.db
+        db.pragma("temp_store", "memory")  # before any temporary table is made: this drops those that there are
         db.enable_load_extension(True)
         db.load_extension(sqlite_vec.loadable_path())
         db.enable_load_extension(False)

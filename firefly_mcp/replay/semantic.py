@@ -7,11 +7,13 @@ the tool's threshold bounds it; and each pair of texts must pass the guards of :
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from firefly_mcp.embed.protocol import Embedder
+from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.match.guards import refused
 from firefly_mcp.replay.candidate import Candidate
@@ -20,6 +22,7 @@ from firefly_mcp.replay.index import ReplayIndex
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import ToolKey
 
+_log = logging.getLogger(__name__)
 _LOOKED_AT = 64
 """Of the nearest texts: how many are put to the guards."""
 _ROWS_KEPT = 250_000
@@ -66,7 +69,6 @@ class SemanticNeighbours:
         self._index, self._embedder, self._guarded = index, embedder, guarded
         self._texts = FreeTexts(recording, index, embedder)
         self._db = recording.db
-        self._db.pragma("temp_store", "memory")
         self._db.execute("CREATE TEMP TABLE near (id INTEGER PRIMARY KEY, variant INTEGER, slot INTEGER, data BLOB)")
         self._groups: OrderedDict[tuple[ToolKey, str], _Group] = OrderedDict()
         self._rows = 0
@@ -74,17 +76,20 @@ class SemanticNeighbours:
         self._asked: OrderedDict[str, bytes] = OrderedDict()
 
     def candidates(self, key: ToolKey, arguments: JsonObject) -> Sequence[tuple[Candidate, float]]:
-        """Recorded calls of equal identity within the tool's threshold that pass the guards, nearest first, with distances.
-
-        Raises:
-            ModelError: the embedder cannot be asked.
-        """
+        """Recorded calls of equal identity within the tool's threshold that pass the guards, nearest first, with distances."""
         asked = self._index.matching.texts(key, arguments)
         if not asked:
             return ()
+        try:
+            return self._near(key, arguments, asked)
+        except ModelError as error:  # an endpoint that is away for a while: then this rung has nothing to say
+            _log.warning("no semantic match of %s was looked for: %s", key, error)
+            return ()
+
+    def _near(self, key: ToolKey, arguments: JsonObject, asked: dict[str, str]) -> list[tuple[Candidate, float]]:
         group = self._group(key, self._index.identity_hash(key, arguments))
         if group is None or set(group.arguments) != set(asked):
-            return ()
+            return []
         told = self._index.matching.rules(key).threshold
         threshold = self._embedder.threshold if told is None else told
         texts = [asked[argument] for argument in group.arguments]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 import pytest
 
@@ -156,6 +157,15 @@ def test_vectors_are_stored_once_for_each_text_and_embedder_and_used_again(path:
         names = [str(name) for (name,) in other.db.execute("SELECT name FROM embedder ORDER BY id")]
         assert names == ["counting", "hashing-1"]
         other.close()
+
+
+def test_a_recording_that_cannot_be_written_is_answered_from_too(path: Path) -> None:
+    with Recording(path) as recording:
+        recording.db.close()
+        recording.db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        ask = asking(recording)
+        assert served(ask(city="P1", query="inexpensive hotels near the station")) == ("semantic", 1)
+        assert served(ask(city="P1", query="expensive hotels near the station")) == ("miss", None)
 
 
 def test_stored_vectors_decide_so_that_the_same_recording_gives_the_same_answers(path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from firefly_mcp.argkinds import ArgumentKind, argument_kind, identity_hash
+from firefly_mcp.match.kinds import ArgumentKind, argument_kind
+from firefly_mcp.match.plan import identity_hash
 
 IDENTIFYING = [
     ("user_id", {"type": "string"}, "ann"),
