@@ -13,6 +13,7 @@ from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
 from firefly_proxies.eras import discovery, handshake_result
+from firefly_proxies.replay_at_once import AtOnce
 from firefly_proxies.replay_exchanges import Call, Exchanges
 from firefly_proxies.replay_lists import StandingLists, complete, items
 from firefly_proxies.silence import Silence
@@ -81,6 +82,7 @@ class ReplayConversation:
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
             self._answer = wrap.around(self._answer, self._session, emit)
+        self.at_once = AtOnce(factory, self._session, self._log, self._lists.served) if factory.answers_at_once else None
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
