@@ -14,6 +14,7 @@ from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
 from firefly_proxies.eras import discovery, handshake_result
+from firefly_proxies.replay_at_once import AtOnce
 from firefly_proxies.replay_exchanges import Call, Exchanges
 from firefly_proxies.replay_lists import StandingLists, complete, items
 from firefly_proxies.silence import Silence
@@ -73,7 +74,7 @@ class ReplayConversation:
         """Use :meth:`ReplayFactory.open`. A stateless ``opening`` leaves results as a server of that era gave them."""
         self._factory = factory
         self._servers = factory.servers
-        self._session = factory.replay.session()
+        self._session = factory.replay.session(lone=opening.transport == "http" and opening.session_id is None)
         self._log = factory.log.session(opening) if factory.log is not None else None
         self._silence = Silence()
         self._stateless = opening.stateless
@@ -82,6 +83,7 @@ class ReplayConversation:
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
             self._answer = wrap.around(self._answer, self._session, emit)
+        self.at_once = AtOnce(factory, self._session, self._log, self._lists.served) if factory.answers_at_once else None
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
