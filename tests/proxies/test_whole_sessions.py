@@ -27,6 +27,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.merge import merge
 from firefly_mcp.store.prune import Choice
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import MatchKind
 from firefly_proxies.conversation import Opening
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.replay import ReplayFactory
@@ -112,6 +113,12 @@ async def failure(call: Any) -> Any:
     with pytest.raises(MCPError) as caught:
         await call
     return (caught.value.error.code, caught.value.error.message, caught.value.error.data)
+
+
+async def failing(call: Any) -> str:
+    result = await call
+    assert result.is_error
+    return str(result.content)
 
 
 async def visit(client: Client, person: Person) -> list[Any]:
@@ -246,6 +253,17 @@ async def test_the_clients_answer_tells_recorded_variants_apart_and_another_answ
                 assert "answered its sampling/createMessage as no recorded client did" in str(missed.content)
 
 
+@pytest.mark.parametrize("mode", ["legacy", STATELESS])
+@pytest.mark.parametrize("match", [MatchKind.NORMALIZED, MatchKind.SEMANTIC])
+async def test_a_round_of_input_is_answered_only_where_the_same_was_said(first: Seen, mode: str, match: MatchKind) -> None:
+    path, _ = first
+    person = Person(colour="blue", said="forty-three")
+    async with replay(path, match=match, lenient=True) as url, person.client(url, mode) as client:
+        for tool in ("ask_user", "ask_model"):
+            missed = await failing(client.call_tool(tool, {"text": "?"}))
+            assert "firefly replay" in missed
+
+
 async def test_a_client_that_cannot_answer_is_not_asked(first: Seen) -> None:
     path, _ = first
     async with replay(path) as url, Client(url, mode="legacy") as client:
@@ -369,7 +387,7 @@ async def test_a_call_that_its_client_takes_back_waits_for_no_answer_of_it(first
 
     with Recording(path) as recording:
         factory = ReplayFactory(recording)
-        conversation = await factory.open(Opening("http"), emit)
+        conversation = await factory.open(Opening("http", session_id="its own"), emit)
         await conversation.request(message(1, "initialize", capabilities={"elicitation": {}}, protocolVersion="2025-11-25"))
         with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
@@ -394,7 +412,7 @@ async def test_what_a_server_did_not_know_it_does_not_know_in_any_state(tmp_path
         ):
             factory = make()
             for _ in range(2):
-                conversation = await factory.open(Opening("http"), emit)
+                conversation = await factory.open(Opening("http", session_id="its own"), emit)
                 await conversation.request(hello)
                 await conversation.notify({"jsonrpc": "2.0", "method": "notifications/initialized"})
                 answers.append([await conversation.request(request) for request in requests])
