@@ -20,8 +20,8 @@ from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.replay.call_hashes import CallHashes
 from firefly_mcp.replay.learned import LearnedEffects
 from firefly_mcp.replay.rules import ReplayRules
-from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.cursors import LOOKED_AT, cursors_of, may_hold_cursor, paged
+from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.history import History, origin_key, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries

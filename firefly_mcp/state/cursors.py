@@ -1,7 +1,7 @@
 """Pagination: a cursor belongs to the call that issued it.
 
-The page that a cursor stands for depends on what the call before it saw, not on what its own arguments say. A call that hands in
-a cursor is therefore in a state of its own: the usual one, and the call of this session in whose answer the cursor stood.
+The page that a cursor stands for depends on what the call before it saw, not on what its own arguments say. A call that hands
+in a cursor is therefore in a state of its own: the usual one, and the call of this session in whose answer the cursor stood.
 """
 
 from __future__ import annotations

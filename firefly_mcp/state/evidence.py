@@ -10,7 +10,7 @@
 * A number in X's answers grows with every call of W (:mod:`firefly_mcp.state.counters`): W affects X, whatever its name says.
 * A probe session that repeats a session without one of its writers: a read that answers otherwise was affected by it.
 
-Overlapping calls prove nothing. Replayed calls are no evidence.
+Overlapping calls prove nothing, nor do those that hand in a cursor (they belong to the call that issued it). Replayed calls are no evidence.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 from firefly_mcp.differences import differences
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.state.counters import Movers, movers, view
+from firefly_mcp.state.cursors import cursors_of
 from firefly_mcp.state.effects import PROTOCOL_READS, Effect, EffectRelation, Pair
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.state.verbs import takes_language
@@ -108,7 +109,7 @@ class _Evidence:
         for index, call in enumerate(calls):
             overlaps_before.append(overlapping)
             overlapping += bool(call.overlaps)
-            if call.status == CallStatus.DONE and not call.overlaps:
+            if call.status == CallStatus.DONE and not call.overlaps and not cursors_of(call.params):
                 seen = last.get((call.key, call.args_hash))
                 if seen is not None and overlaps_before[index] == overlaps_before[seen]:
                     between = tuple(calls[at] for at in writers[-_FAR:] if at > seen)
