@@ -44,6 +44,7 @@ def command(store: Path, server: str | None, rules_file: Path | None, as_json: b
     with Recording(store) as recording:
         check_server(recording, server)
         tools = queries.tool_map(recording)
+        rules.check(tools, str(store))
         relation = learn_effects(recording, rules.declared(tools), rules.volatile(tools))
         names = [name for name in queries.servers(recording) if server in (None, name)]
         calls = queries.calls(recording, server=server, evidence_only=True, results=False)

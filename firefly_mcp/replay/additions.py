@@ -44,14 +44,14 @@ class Additions:
         if history is None:
             history = self._histories[place] = self._begin(place)
         trace = self._traces[place]
+        given = outcome_of(call.result_hash, call.error)
         if call.status == CallStatus.DONE:
-            outcome = call.result_hash or f"error:{call.error}"
+            outcome = given or ""
             found = Candidate(call.id, call.session, len(trace), history.state_key(call.key), outcome, call.args_hash)
             for name, digest in self._hashes(call):
                 self._found[(name, call.key, digest)].append(found)
             trace.append((call.args_hash, outcome))
         refused = call.is_error and rejected(call.result, call.error)
-        given = outcome_of(call.result_hash, call.error)
         history.append(call.key, call.args_hash, given, rejected=refused, label=f"{call.key} (call {call.id})")
 
     def look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from firefly_mcp.canonical import hash_bytes, hash_json
+from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
-from firefly_mcp.replay.call_hashes import CallHashes
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.learned import LearnedEffects
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.cursors import LOOKED_AT, cursors_of, may_hold_cursor, paged
@@ -35,7 +35,7 @@ ERROR = b"e"
 """Before the hash of a JSON-RPC error, where else the hash of a result stands."""
 _CHUNK = 5000
 """Calls read and written at a time: other processes may record in between."""
-_ALGORITHM = 2
+_ALGORITHM = 3
 _HASH_BYTES = 16
 _CACHED_HASHES = 20_000
 
@@ -68,7 +68,7 @@ class Evidence:
         self.connections = {
             (link.session, link.server): link for link in queries.connections(self.recording) if link.session in self.sessions
         }
-        self.hashes = CallHashes(self.tools, self.rules)
+        self.hashes = ToolMatching(self.recording, self.tools, self.rules.tool if self.rules else None)
         self._named = {str(number): number for number in self.sessions}
         self._named.update((session.key, session.id) for session in self.sessions.values())
 
@@ -84,10 +84,6 @@ class Evidence:
             return None
         earlier = self._named.get(link.origin[len("continues(") : -1])
         return None if earlier in (None, place[0]) else (earlier, place[1])
-
-    def session_named(self, name: str) -> int | None:
-        """The session with this key or number."""
-        return self._named.get(name)
 
 
 def packed(digest: str) -> bytes:
@@ -345,8 +341,7 @@ class _Pass:
                     texts += [(number, where, digest) for where, digest in found]
                 position = self._positions.get(place, 0)
                 self._positions[place] = position + 1
-                failed = result_hash is None
-                outcome = ERROR + packed(hash_bytes(str(error).encode())) if failed else packed(result_hash)
+                outcome = ERROR + packed(hash_json(loads(error or "null"))) if result_hash is None else packed(result_hash)
                 candidates.append(
                     (
                         number,

@@ -22,7 +22,8 @@ Pair = tuple[ToolKey, ToolKey]
 
 PROTOCOL_READS = frozenset(
     """completion/complete initialize logging/setLevel ping prompts/get prompts/list resources/list resources/read
-    resources/subscribe resources/templates/list resources/unsubscribe roots/list server/discover tools/list""".split()
+    resources/subscribe resources/templates/list resources/unsubscribe roots/list server/discover
+    subscriptions/listen tools/list""".split()
 )
 """Requests of the protocol that change nothing of what a server answers."""
 

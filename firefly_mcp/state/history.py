@@ -25,7 +25,12 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session."""
+    """The origin as it enters state keys: an unknown one is shared with no other session.
+
+    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
+    """
+    if origin.startswith("live("):
+        return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
 
 
