@@ -91,18 +91,26 @@ def test_equal_answers_do_not_let_two_writes_change_places() -> None:
 def test_a_number_that_grows_with_every_call_shows_that_reads_write_too() -> None:
     names = ("get", "get", "create", "get", "create", "get", "get", "get", "create", "create", "get", "create")
     steps: list[tuple[str, dict[str, Any], Any]] = [
-        (name, {"n": at}, {"at": 1000 + 7 * at} if name == "create" else {"said": "x"}) for at, name in enumerate(names)
+        (name, {"n": at % 3}, {"at": 1000 + 7 * at} if name == "create" else {"said": "x"}) for at, name in enumerate(names)
     ]
     found = observe(tools("get", "create"), [session(*steps)])
     assert found.effects[(key("get"), key("create"))].evidence == {"grows": "/at"}
 
 
+def test_numbers_that_come_of_the_arguments_are_no_count() -> None:
+    names = ("sum", "get", "sum", "sum", "get", "get", "sum", "sum")
+    steps: list[tuple[str, dict[str, Any], Any]] = [
+        (name, {"a": 1, "b": at}, {"at": 1 + at} if name == "sum" else {"said": "x"}) for at, name in enumerate(names)
+    ]
+    assert observe(tools("get", "sum", sum=READ_ONLY), [session(*steps)]).effects == {}
+
+
 def test_ids_that_only_their_own_tool_moves_accuse_no_read() -> None:
     made = 0
     steps: list[tuple[str, dict[str, Any], Any]] = []
-    for at, name in enumerate(("get", "create", "get", "create", "create", "get", "get", "create", "get", "create", "create")):
+    for name in ("get", "create", "get", "create", "create", "get", "get", "create", "get", "create", "create"):
         made += name == "create"
-        steps.append((name, {"n": f"a{at}"}, {"id": made + 100} if name == "create" else {"said": "x"}))
+        steps.append((name, {"n": "a"}, {"id": made + 100} if name == "create" else {"said": "x"}))
     assert (key("get"), key("create")) not in observe(tools("get", "create"), [session(*steps)]).effects
 
 
