@@ -59,7 +59,7 @@ def view(result: Any) -> Any:
 
 
 def near_clock(value: float, called_at: float) -> bool:
-    """Whether a number is the time of a call, in seconds or any smaller unit; servers with a clock of their own count with it."""
+    """Whether a number is the time of a call, in seconds or a smaller unit; a clock of the server's own may be no such time."""
     return any(abs(value / unit - called_at) < _NEAR for unit in (1, 1e3, 1e6, 1e9))
 
 
