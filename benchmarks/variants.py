@@ -272,9 +272,10 @@ def other_places(calls: list[Recorded]) -> Change:
 
     def change(value: str, source: random.Random) -> str:
         other = source.choice(known)
-        mine, theirs = value.split(), other.split()
-        if len(mine) > 1 and source.random() < 0.5:
-            mine[source.randrange(len(mine))] = source.choice(theirs)
+        mine, theirs = value.split(), [word for word in other.split() if _names(word)]
+        named = [at for at, word in enumerate(mine) if _names(word)]
+        if len(mine) > 1 and named and theirs and source.random() < 0.5:
+            mine[source.choice(named)] = source.choice(theirs)
             return " ".join(mine)
         return str(other)
 
@@ -285,6 +286,11 @@ def other_places(calls: list[Recorded]) -> Change:
         return None if arguments is None or _words(arguments) == _words(call.arguments) else arguments
 
     return different
+
+
+def _names(word: str) -> bool:
+    """Whether a word is part of a name: ``The`` and ``of`` are not, and with another one it is no other place."""
+    return not word[:1].islower() and word.lower() not in ("the", "a", "of", "and", "&", "-") and any(map(str.isalnum, word))
 
 
 def _words(arguments: dict[str, Any]) -> list[str]:
