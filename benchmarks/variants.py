@@ -267,7 +267,7 @@ def negatives() -> dict[str, Change]:
 
 
 def other_places(calls: list[Recorded]) -> Change:
-    """Another place that was recorded with another tool, or the same with one word changed."""
+    """Another place that was recorded with another tool, or the same with one word changed; none that the tool was asked for."""
     known = sorted({value for call in calls for name, _, value in leaves(call.arguments) if _place(name, value)})
 
     def change(value: str, source: random.Random) -> str:
@@ -280,10 +280,11 @@ def other_places(calls: list[Recorded]) -> Change:
         return str(other)
 
     made = _one(_place, change)
+    asked = {(call.tool, _words(call.arguments)) for call in calls if "query" in call.arguments}
 
     def different(call: Recorded, tool: dict[str, Any], source: random.Random) -> dict[str, Any] | None:
         arguments = made(call, tool, source)
-        return None if arguments is None or _words(arguments) == _words(call.arguments) else arguments
+        return None if arguments is None or (call.tool, _words(arguments)) in asked else arguments
 
     return different
 
@@ -293,10 +294,10 @@ def _names(word: str) -> bool:
     return not word[:1].islower() and word.lower() not in ("the", "a", "of", "and", "&", "-") and any(map(str.isalnum, word))
 
 
-def _words(arguments: dict[str, Any]) -> list[str]:
-    """The words of a place, so that another spelling of it is not taken for another place."""
+def _words(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The words of a place, so that another spelling of it (``The Uffizi Gallery``) is not taken for another place."""
     text = unicodedata.normalize("NFKD", str(arguments["query"])).encode("ascii", "ignore").decode()
-    return sorted(re.findall(r"[a-z0-9]+", text.lower()))
+    return tuple(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in ("the", "a"))
 
 
 def requests(split: str, count: int, seed: int, places: list[str]) -> tuple[list[Recorded], list[Variant]]:
