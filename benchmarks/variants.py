@@ -267,7 +267,7 @@ def negatives() -> dict[str, Change]:
 
 
 def other_places(calls: list[Recorded]) -> Change:
-    """Another place that was recorded with another tool, or the same with one word changed; none that the tool was asked for."""
+    """Another place, recorded with another tool, or the same with one word changed; none that the tool was asked for."""
     known = sorted({value for call in calls for name, _, value in leaves(call.arguments) if _place(name, value)})
 
     def change(value: str, source: random.Random) -> str:
