@@ -15,7 +15,7 @@ from firefly_mcp.types import Tool, ToolKey
 
 EdgeKey = tuple[ToolKey, ToolKey, str]
 
-WEIGHTS = {"flow": 0.97, "judgement": 0.6, "schema": 0.55, "description": 0.3}
+WEIGHTS = {"flow": 0.97, "echo": 0.5, "judgement": 0.6, "schema": 0.55, "description": 0.3}
 """The most that each kind of evidence can say alone. Only values seen flowing come near certainty."""
 JUDGEMENTS = {"high": 1.0, "medium": 0.5, "low": 0.0}
 
@@ -66,7 +66,7 @@ def strength(kind: str, evidence: Mapping[str, Any]) -> float:
     ``flow``: ``1 - 2 ** -(weight * (1 - false_rate))``, where ``weight`` sums the informativeness of the different values that
     flowed: one unmistakable value says 0.5, two say 0.75. ``schema`` and ``description``: their fit. ``judgement``: its level.
     """
-    if kind == "flow":
+    if kind in ("flow", "echo"):
         return 1.0 - math.exp2(-float(evidence["weight"]) * (1.0 - float(evidence["false_rate"])))
     if kind == "schema":
         return float(evidence["fit"])

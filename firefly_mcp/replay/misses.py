@@ -28,7 +28,8 @@ _READ: WeakKeyDictionary[ReplayIndex, OrderedDict[ToolKey, list[tuple[int, JsonO
 class Miss:
     """Why nothing was served.
 
-    ``cause`` is ``invalid_arguments``, ``unknown_tool``, ``never_recorded``, ``state`` or ``origin``.
+    ``cause`` is ``invalid_arguments``, ``unknown_tool``, ``never_recorded``, ``state``, ``origin``, ``session`` or ``exchange``
+    (the client answered a question of the call as no recorded client did).
     """
 
     cause: str
@@ -61,7 +62,8 @@ def explain_miss(
         if undecided:
             return Miss(
                 "origin",
-                f"{key} reads state and the recording has several beginnings: choose one with --start (see firefly sessions)",
+                f"{key} reads state and the recording has several beginnings: choose one with --start SESSION, for example"
+                f" --start {nearest[0].session} (see firefly sessions)",
                 calls,
             )
         writers = [writer.label for writer in history.context(key)]
@@ -72,7 +74,7 @@ def explain_miss(
             "state", f"{key} was recorded with these arguments, but in another state; {made} (see firefly effects)", calls
         )
     tool = index.tools.get(key)
-    if tool is None and "name" in params and key.tool == params["name"]:
+    if tool is None and "name" in params and key.tool == params["name"] and index.relation.lists(key.server):
         return Miss("unknown_tool", f"Unknown tool: {key.tool}")
     arguments = params.get("arguments") or {}
     if tool is not None:
@@ -82,6 +84,15 @@ def explain_miss(
     near = _nearest(recording, index, key, arguments if tool is not None else params)
     shown = f"; nearest recorded: {text(near[0]['arguments'])[:300]}" if near else "; no call of it was recorded"
     return Miss("never_recorded", f"no recorded call of {key} has these arguments{shown}", near)
+
+
+def lone_miss(key: ToolKey) -> Miss:
+    """The miss of a request that is a session of its own: nobody can say what was called before it."""
+    return Miss(
+        "session",
+        f"{key} depends on earlier calls, and this request belongs to no session: name one with ?session=ID in the URL"
+        ' or with _meta["firefly/session"] in each request',
+    )
 
 
 def schema_problem(arguments: JSON, schema: JsonObject) -> str:

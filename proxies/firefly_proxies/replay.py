@@ -25,6 +25,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies.conversation import Conversation, Emit, Opening
+from firefly_proxies.replay_at_once import RecordedResults
 from firefly_proxies.replay_conversation import ReplayConversation, Wrap
 from firefly_proxies.replay_events import RecordedEvents
 from firefly_proxies.replay_lists import RecordedLists
@@ -92,6 +93,9 @@ class ReplayFactory:
         self.forms = RequestForms(recording, redaction)
         self.log = ReplayLog(recording) if log else None
         self.wraps = tuple(wraps)
+        self.answers_at_once = not self.wraps
+        """Whether plain hits may go the shorter way: nothing is wrapped around the look-up."""
+        self.results = RecordedResults(self)
         self._stateless = StatelessReplays(
             lambda opening, emit: ReplayConversation(self, opening, emit), lambda: not self.events.any
         )
@@ -113,7 +117,7 @@ class ReplayFactory:
         for wrap in self.wraps:
             await wrap.close()
         if self.log is not None:
-            self.log.flush()
+            self.log.close()
 
     def tool_definitions(self, server: str | None = None) -> list[JsonObject]:
         """The latest recorded definition of each tool, of one server or all, under its exposed name."""
