@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.complexfuncbench import Recorded
 from benchmarks.wordings import PLACE_WORDINGS, REQUESTS, concierge, slots
+from firefly_mcp.canonical import hash_json
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"\d\d:\d\d")
@@ -309,7 +310,12 @@ def requests(split: str, count: int, seed: int, places: list[str]) -> tuple[list
         kind = REQUESTS[number % len(REQUESTS)]
         filling = slots(source, places)
         trip = f"T{number // 12:05}"  # a few requests share an identity, so that there is something to choose from
-        base = Recorded("Ask_Concierge", concierge(trip, kind.recorded.format(**filling)), {"request": number}, number // 12)
+        base = Recorded(
+            "Ask_Concierge",
+            concierge(trip, kind.recorded.format(**filling)),
+            {"answer": hash_json([trip, number])},
+            number // 12,
+        )
         recorded.append(base)
         wordings = kind.dev if split == "dev" else kind.test
         for wording in wordings:
@@ -325,5 +331,5 @@ def documents(calls: list[Recorded]) -> list[Recorded]:
     made = []
     for number, call in enumerate(calls):
         path = f"trips/{call.session:04}/{call.tool.lower().replace('(', '').replace(')', '')}-{number:05}.json"
-        made.append(Recorded("Read_Document", {"path": path}, {"document": number}, call.session))
+        made.append(Recorded("Read_Document", {"path": path}, {"document": hash_json(path)}, call.session))
     return made
