@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
 @click.option("--token", metavar="TOKEN", help="Demand this bearer token.")
 @click.option(
-    "--match", type=click.Choice(["exact", "normalized"]), default="normalized", show_default=True, help="Highest rung."
+    "--match",
+    type=click.Choice(["exact", "normalized", "semantic"]),
+    default="normalized",
+    show_default=True,
+    help="Highest rung.",
+)
+@click.option(
+    "--embedder",
+    default="hashing",
+    show_default=True,
+    metavar="NAME|FOLDER|openai:MODEL",
+    help="What ranks free text with --match semantic: hashing, minilm, a folder with an ONNX model, openai:MODEL,"
+    " fastembed:MODEL or sentence-transformers:MODEL.",
 )
 @click.option(
     "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
@@ -58,6 +70,7 @@ def command(
     allowed_hosts: tuple[str, ...],
     token: str | None,
     match: str,
+    embedder: str,
     state: str,
     start: str | None,
     redaction: Path | None,
@@ -78,7 +91,7 @@ def command(
     steps.check()
     if workers > 1 and http is None:
         raise UsageError("--workers serves a port: give --http PORT too")
-    make = Replayed(store, policy, servers, redaction, steps)
+    make = Replayed(store, policy, servers, redaction, steps, embedder)
 
     def ready(url: str) -> None:
         note(f"listening on {url}")
@@ -108,16 +121,26 @@ class Replayed:
     servers: tuple[str, ...]
     redaction: Path | None
     steps: Steps
+    embedder: str
 
     @contextmanager
     def __call__(self) -> Iterator[ReplayFactory]:
         """Open the recording and what serves it."""
         from firefly_mcp.redaction_rules import NO_RULES, load_rules
         from firefly_mcp.store.recording import Recording
+        from firefly_proxies.embedders import embedder_named
         from firefly_proxies.replay import ReplayFactory
 
         redacts = NO_RULES if self.redaction is None else load_rules(self.redaction)
         rules = self.steps.rules(self.store)
         with Recording(self.store) as recording:
             wraps = self.steps.wraps(recording, rules, self.servers, redacts)
-            yield ReplayFactory(recording, self.policy, servers=self.servers, redaction=redacts, rules=rules, wraps=wraps)
+            yield ReplayFactory(
+                recording,
+                self.policy,
+                servers=self.servers,
+                redaction=redacts,
+                rules=rules,
+                wraps=wraps,
+                embedder=embedder_named(self.embedder) if self.policy.allows(MatchKind.SEMANTIC) else None,
+            )

@@ -15,10 +15,11 @@ from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
-from firefly_mcp.replay.misses import Miss, explain_miss
+from firefly_mcp.replay.misses import Miss, explain_miss, lone_miss
 from firefly_mcp.replay.policy import ReplayPolicy
 from firefly_mcp.replay.start import AMBIGUOUS, start_of
-from firefly_mcp.state.history import History
+from firefly_mcp.state.cursors import cursors_of, paged
+from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -75,6 +76,8 @@ class Answer:
             meta |= _found(self.source, self.distance, self.same_state, self.variants)
         if self.miss is not None:
             meta["firefly/cause"] = self.miss.cause
+            if "on_miss" in self.notes:
+                meta["firefly/on_miss"] = self.notes["on_miss"]
         return meta
 
 
@@ -130,9 +133,9 @@ class Replay:
                 self._rungs[key] = known
         return known
 
-    def session(self) -> ReplaySession:
-        """Begin a session; each has its own state."""
-        return ReplaySession(self)
+    def session(self, *, lone: bool = False) -> ReplaySession:
+        """Begin a session; each has its own state. ``lone``: it is one request of a client that names no session."""
+        return ReplaySession(self, lone=lone)
 
 
 @dataclass
@@ -149,10 +152,12 @@ class _Thread:
 class ReplaySession:
     """Answers the requests of one client session."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replay, *, lone: bool = False) -> None:
         """Use :meth:`Replay.session`."""
         self.replay = replay
+        self._lone = lone
         self._threads: dict[str, _Thread] = {}
+        self._histories: dict[tuple[str, ...], History] = {}
 
     def answer(
         self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = (), among: Among | None = None
@@ -164,11 +169,17 @@ class ReplaySession:
         whether it may answer: an exchange with the client has told some apart.
         """
         asked = _asked(server, method, params, forms)
+        if self.lost(asked.key):
+            return Answer(MatchKind.MISS, miss=lone_miss(asked.key))
         elsewhere: list[tuple[MatchKind, Group]] = []
         hit = self.hit(asked, among, elsewhere)
         if hit is not None:
             return self._serve(hit)
         return self._miss(self._thread(server), asked, params, elsewhere[0][1].candidates if elsewhere else ())
+
+    def lost(self, key: ToolKey) -> bool:
+        """Whether a request is a session of its own, so that nobody can say in which state it means to be answered."""
+        return self._lone and not self.replay.policy.lenient and self.replay.index.relation.reads_state(key)
 
     def hit(
         self, asked: Asked, among: Among | None = None, elsewhere: list[tuple[MatchKind, Group]] | None = None
@@ -177,6 +188,8 @@ class ReplaySession:
 
         ``elsewhere`` is filled with what would match but for its state.
         """
+        if self.lost(asked.key):
+            return None
         thread = self._thread(asked.key.server)
         found = self._find(thread, asked, among, [] if elsewhere is None else elsewhere)
         if found is None:
@@ -197,7 +210,7 @@ class ReplaySession:
         # The recorded call enters the history, not the request's own spelling: state keys then agree with the recording's.
         if not refused and self.replay.index.relation.writes(hit.key):
             label = f"{hit.key} (call {chosen.call})"
-            thread.history.append(hit.key, chosen.args_hash, chosen.result_hash, label=label)
+            thread.history.append(hit.key, chosen.args_hash, chosen.outcome, label=label)
         thread.trace.append((chosen.args_hash, chosen.outcome))
 
     def candidates(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> list[Candidate]:
@@ -230,7 +243,7 @@ class ReplaySession:
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
     ) -> tuple[MatchKind, Group, bool] | None:
         """The first group that holds answers of this state, or failing that and if allowed, of another."""
-        state = thread.history.state_key(asked.key)
+        state = self._state(thread, asked)
         for rung in self.replay.rungs(asked.key):
             for group in rung.groups(asked):
                 found = group.candidates
@@ -248,11 +261,20 @@ class ReplaySession:
             return (*elsewhere[0], False)
         return None
 
+    def _state(self, thread: _Thread, asked: Asked) -> str:
+        """The state in which the request is made; empty when nothing may affect its answer."""
+        state = thread.history.state_key(asked.key)
+        if state and (cursors := cursors_of(asked.forms[0])):
+            return paged(self.replay.recording, state, cursors, reversed(thread.trace))
+        return state
+
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history
         undecided = history.origin == AMBIGUOUS
         miss = explain_miss(self.replay.recording, self.replay.index, history, key, params, nearest, undecided)
-        history.append(key, asked.args_hash, None, rejected=miss.cause == "invalid_arguments", label=f"{key} (missed)")
+        # What the real server would have refused as well has no effect.
+        refused = miss.cause in ("invalid_arguments", "unknown_tool")
+        history.append(key, asked.args_hash, None, rejected=refused, label=f"{key} (missed)")
         return Answer(MatchKind.MISS, miss=miss)
 
     def state_key(self, server: str, tool: str) -> str:
@@ -275,8 +297,9 @@ class ReplaySession:
         if self.replay.index.relation.writes(asked.key):
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
-        thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
-        thread.trace.append((asked.args_hash, asked.result_hash or f"error:{asked.error}"))
+        given = outcome_of(asked.result_hash, asked.error)
+        thread.history.append(asked.key, asked.args_hash, given, rejected=refused, label=label)
+        thread.trace.append((asked.args_hash, given or ""))
 
     def _serve(self, hit: Hit) -> Answer:
         call = queries.call(self.replay.recording, hit.candidate.call)
@@ -307,9 +330,23 @@ class ReplaySession:
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)
         if thread is None:
-            begin = start_of(self.replay.index, server, self.replay.policy.start)
-            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, *begin))
+            thread = self._threads[server] = _Thread(server, self._history(server))
         return thread
+
+    def _history(self, server: str) -> History:
+        """The history of a server and of those that declared effects join to it."""
+        index, policy = self.replay.index, self.replay.policy
+        realm = index.relation.realm(server)
+        history = self._histories.get(realm)
+        if history is None:
+            begins = [start_of(index, name, policy.start) for name in realm]
+            if len(begins) == 1:
+                history = History(index.relation, *begins[0])
+            else:
+                undecided = any(begin.origin == AMBIGUOUS for begin in begins)
+                history = History(index.relation, AMBIGUOUS if undecided else " ".join(begin.origin for begin in begins))
+            self._histories[realm] = history
+        return history
 
 
 def _asked(server: str, method: str, params: JsonObject, forms: Sequence[JsonObject]) -> Asked:

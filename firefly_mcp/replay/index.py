@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
 from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
@@ -23,7 +24,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import REPLAY_INDEX
 from firefly_mcp.store.transaction import StoreErrors
-from firefly_mcp.types import Call, Connection, Session, ToolKey
+from firefly_mcp.types import Call, Connection, Session, ToolKey, goes_on
 
 __all__ = ["Candidate", "End", "ReplayIndex"]
 
@@ -141,6 +142,16 @@ class ReplayIndex:
         link = self.connections.get((session, server))
         return origin_key(link.origin if link else "unknown", self.sessions[session].key)
 
+    @property
+    def matching(self) -> ToolMatching:
+        """How the calls of each tool are compared."""
+        return self._evidence.hashes
+
+    @property
+    def generation(self) -> str:
+        """Changes whenever what the index said before is no longer so."""
+        return self._generation
+
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
         return self._evidence.hashes.normalized(key, arguments)
@@ -154,7 +165,7 @@ class ReplayIndex:
 
     def _hashes(self, call: Call) -> list[tuple[str, str]]:
         found = [("args", call.args_hash)]
-        if call.tool is not None:
+        if call.tool is not None and not goes_on(call.params):
             normalized, identity, _ = self._evidence.hashes.all(call.key, call.arguments)
             found += [("normalized", normalized), ("identity", identity)]
         return found
@@ -244,4 +255,4 @@ def _hash(data: bytes) -> str:
 
 
 def _outcome(data: bytes) -> str:
-    return "error:" + data[1:].hex() if data[:1] == ERROR and len(data) > 16 else "blake2b:" + data.hex()
+    return "error:blake2b:" + data[1:].hex() if data[:1] == ERROR and len(data) > 16 else "blake2b:" + data.hex()

@@ -21,8 +21,9 @@ from firefly_mcp.store.reader import Reader
 from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
-LIST_DIRECTION = "list"
-"""The direction of an event that is a page of a list."""
+ASIDE = "aside"
+"""The direction of an event that is a request beside the calls, with its answer: a page of a list, or a refusal."""
+_ASIDE = f"INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, '{ASIDE}', ?)"
 _STANDING = frozenset({"subscriptions/listen"})
 """Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
 
@@ -372,18 +373,18 @@ class SessionWriter:
     def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
         """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
         with self.recording.transaction() as db:
-            told: JsonObject = {
-                "server": server,
-                "method": method,
-                "after": after,
-                "result_hash": self.recording.store_result(result),
-            }
+            result_hash = self.recording.store_result(result)
+            told: JsonObject = {"server": server, "method": method, "after": after, "result_hash": result_hash}
             if cursor is not None:
                 told["cursor"] = cursor
-            db.execute(
-                "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, ?, ?)",
-                (self.id, LIST_DIRECTION, text(told)),
-            )
+            db.execute(_ASIDE, (self.id, text(told)))
+
+    def refused(self, server: str, method: str, params: JsonObject | None, error: JsonObject, *, after: int) -> None:
+        """Keep the error that answered a request which is no call, made after the session's call number ``after``."""
+        asked = {key: value for key, value in (params or {}).items() if key != "_meta"}
+        told = {"server": server, "method": method, "after": after, "params": asked, "error": error}
+        with StoreErrors(self.recording.path):
+            self.recording.db.execute(_ASIDE, (self.id, text(told)))
 
     def set_origin(self, server: str, origin: str) -> None:
         """Say where the state of ``server`` began in this session: ``unknown``, ``proven(ID)`` or ``continues(SESSION)``."""
