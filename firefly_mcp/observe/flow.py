@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -95,7 +95,7 @@ def flows(calls: Sequence[Call], *, tools: Mapping[ToolKey, Tool] | None = None,
 
 
 def _told(tools: Mapping[ToolKey, Tool]) -> Any:
-    @lru_cache(maxsize=None)
+    @cache
     def told(key: ToolKey, argument: str) -> Set[object]:
         return values_told(tools[key], argument) if key in tools else frozenset()
 
