@@ -77,7 +77,7 @@ def load() -> Booking:
         RuntimeError: the package cannot be fetched.
     """
     folder = _fetch()
-    found = Booking(tools=[_tool(spec) for spec in orjson.loads((folder / "complexfuncbench-spec.json").read_bytes())])
+    found = Booking(tools=tools())
     for request, row in enumerate(orjson.loads((folder / "complexfuncbench-data.json").read_bytes())):
         found.requests.append(str(row["input"]).strip())
         places = {str(call["label"]): index for index, call in enumerate(row["output"])}
@@ -85,6 +85,21 @@ def load() -> Booking:
             arguments = _resolved(call["arguments"], (), request, index, row["output"], places, found.references)
             found.calls.append(_call(request, index, str(call["name"]), arguments, call["response"]))
     return found
+
+
+@cache
+def tools() -> list[Tool]:
+    """The definitions alone; of their 100 MB, which are sample responses, only the schemas are kept in the cache.
+
+    Raises:
+        RuntimeError: the package cannot be fetched.
+    """
+    folder = _fetch()
+    slim = folder / "tools.json"
+    if not slim.exists():
+        specs = orjson.loads((folder / "complexfuncbench-spec.json").read_bytes())
+        slim.write_bytes(orjson.dumps([_tool(spec).definition for spec in specs]))
+    return [Tool(SERVER, definition) for definition in orjson.loads(slim.read_bytes())]
 
 
 def _call(request: int, index: int, tool: str, arguments: Any, response: Any) -> Call:
@@ -188,7 +203,8 @@ def _fetch() -> Path:
 
 def main() -> None:
     found = load()
-    print(f"{len(found.tools)} tools, {len(found.requests)} requests, {len(found.calls)} calls, {len(found.references)} references")
+    print(f"{len(found.tools)} tools, {len(found.requests)} requests, {len(found.calls)} calls,", end=" ")
+    print(f"{len(found.references)} references")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,19 @@ from firefly_mcp.types import MatchKind
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
 @click.option("--token", metavar="TOKEN", help="Demand this bearer token.")
 @click.option(
-    "--match", type=click.Choice(["exact", "normalized"]), default="normalized", show_default=True, help="Highest rung."
+    "--match",
+    type=click.Choice(["exact", "normalized", "semantic"]),
+    default="normalized",
+    show_default=True,
+    help="Highest rung.",
+)
+@click.option(
+    "--embedder",
+    default="hashing",
+    show_default=True,
+    metavar="NAME|FOLDER|openai:MODEL",
+    help="What ranks free text with --match semantic: hashing, minilm, a folder with an ONNX model, openai:MODEL,"
+    " fastembed:MODEL or sentence-transformers:MODEL.",
 )
 @click.option(
     "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
@@ -43,6 +55,7 @@ def command(
     allowed_hosts: tuple[str, ...],
     token: str | None,
     match: str,
+    embedder: str,
     state: str,
     start: str | None,
     redaction: Path | None,
@@ -56,6 +69,7 @@ def command(
     from firefly_mcp.redaction_rules import NO_RULES, load_rules
     from firefly_mcp.replay import ReplayPolicy
     from firefly_mcp.store.recording import Recording
+    from firefly_proxies.embedders import embedder_named
     from firefly_proxies.replay import ReplayFactory
     from firefly_proxies.serve import parse_address, run, serve_http, serve_stdio
 
@@ -66,7 +80,15 @@ def command(
     rules = steps.rules(store)
     with Recording(store) as recording:
         wraps = steps.wraps(recording, rules, servers, redacts)
-        factory = ReplayFactory(recording, policy, servers=servers, redaction=redacts, rules=rules, wraps=wraps)
+        factory = ReplayFactory(
+            recording,
+            policy,
+            servers=servers,
+            redaction=redacts,
+            rules=rules,
+            wraps=wraps,
+            embedder=embedder_named(embedder) if policy.allows(MatchKind.SEMANTIC) else None,
+        )
         if http is None:
             run(serve_stdio(factory))
             return

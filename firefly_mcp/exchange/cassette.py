@@ -19,7 +19,7 @@ from firefly_mcp.exchange.selection import Selection, Slice
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store import blobs
 from firefly_mcp.store.intake import BATCH
-from firefly_mcp.store.recording import LIST_DIRECTION, Recording
+from firefly_mcp.store.recording import ASIDE, Recording
 
 FORMAT = 1
 MARK = "firefly/cassette"
@@ -57,7 +57,7 @@ _ORDER = {
     "info": "key",
 }
 _LISTED = (
-    f"direction = '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session) AND message ->> 'server' IN"
+    f"direction = '{ASIDE}' AND session_id IN (SELECT id FROM slice_session) AND message ->> 'server' IN"
     " (SELECT name FROM server WHERE id IN (SELECT id FROM slice_server))"
 )
 _PARTS: dict[str, str] = {
@@ -69,7 +69,7 @@ _PARTS: dict[str, str] = {
     f" UNION SELECT message ->> 'result_hash' FROM call_event WHERE {_LISTED})",
     "call": "id IN (SELECT id FROM slice_call)",
     "call_event": f"call_id IN (SELECT id FROM slice_call) OR {_LISTED}"
-    f" OR call_id IS NULL AND direction <> '{LIST_DIRECTION}' AND session_id IN (SELECT id FROM slice_session)",
+    f" OR call_id IS NULL AND direction <> '{ASIDE}' AND session_id IN (SELECT id FROM slice_session)",
     "effect": "server_id IN (SELECT id FROM slice_server)",
 }
 """What of a table goes into the cassette of a slice."""

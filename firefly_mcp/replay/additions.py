@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from firefly_mcp.replay.candidate import Candidate
-from firefly_mcp.state.history import History
+from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.types import Call, CallStatus, ToolKey
 
@@ -44,14 +44,15 @@ class Additions:
         if history is None:
             history = self._histories[place] = self._begin(place)
         trace = self._traces[place]
+        given = outcome_of(call.result_hash, call.error)
         if call.status == CallStatus.DONE:
-            outcome = call.result_hash or f"error:{call.error}"
+            outcome = given or ""
             found = Candidate(call.id, call.session, len(trace), history.state_key(call.key), outcome, call.args_hash)
             for name, digest in self._hashes(call):
                 self._found[(name, call.key, digest)].append(found)
             trace.append((call.args_hash, outcome))
         refused = call.is_error and rejected(call.result, call.error)
-        history.append(call.key, call.args_hash, call.result_hash, rejected=refused, label=f"{call.key} (call {call.id})")
+        history.append(call.key, call.args_hash, given, rejected=refused, label=f"{call.key} (call {call.id})")
 
     def look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
         """The candidates with this hash."""

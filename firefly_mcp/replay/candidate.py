@@ -23,6 +23,11 @@ class Candidate(NamedTuple):
     outcome: str
     args_hash: str
 
+    @property
+    def result_hash(self) -> str | None:
+        """The hash of its result; None for a JSON-RPC error."""
+        return None if self.outcome.startswith("error:") else self.outcome
+
 
 class End(NamedTuple):
     """Where a recorded session left a server: what a session that continues it begins with."""

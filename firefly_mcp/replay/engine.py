@@ -7,22 +7,25 @@ state count; lenient replay may then go to another state and says so. What no ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.ladder import Asked, Group, Neighbours, Rung, ladder
-from firefly_mcp.replay.misses import Miss, explain_miss
+from firefly_mcp.replay.misses import Miss, explain_miss, lone_miss
 from firefly_mcp.replay.policy import ReplayPolicy
 from firefly_mcp.replay.start import AMBIGUOUS, start_of
-from firefly_mcp.state.history import History
+from firefly_mcp.state.cursors import cursors_of, paged
+from firefly_mcp.state.history import History, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Call, MatchKind, ToolKey
 
+_TOOLS_KEPT = 10_000
 _COMPARED = 256
 """Calls of a recorded session that are compared with this one's at a time."""
 MADE_UP = 0
@@ -70,13 +73,37 @@ class Answer:
             return meta
         meta["firefly/match"] = str(self.kind)
         if self.source is not None:
-            meta["firefly/call"] = self.source
-            meta["firefly/distance"] = round(self.distance, 6) or 0
-            meta["firefly/state"] = "same" if self.same_state else "other"
-            meta["firefly/variants"] = self.variants
+            meta |= _found(self.source, self.distance, self.same_state, self.variants)
         if self.miss is not None:
             meta["firefly/cause"] = self.miss.cause
+            if "on_miss" in self.notes:
+                meta["firefly/on_miss"] = self.notes["on_miss"]
         return meta
+
+
+class Hit(NamedTuple):
+    """A recorded call that answers a request, before it is served."""
+
+    key: ToolKey
+    kind: MatchKind
+    candidate: Candidate
+    same_state: bool
+    variants: int
+    distance: float
+
+    def provenance(self) -> JsonObject:
+        """The ``firefly/*`` keys of ``_meta``."""
+        found = _found(self.candidate.call, self.distance, self.same_state, self.variants)
+        return {"firefly/match": str(self.kind), **found}
+
+
+def _found(call: int, distance: float, same_state: bool, variants: int) -> JsonObject:
+    return {
+        "firefly/call": call,
+        "firefly/distance": round(distance, 6) or 0,
+        "firefly/state": "same" if same_state else "other",
+        "firefly/variants": variants,
+    }
 
 
 @dataclass
@@ -94,15 +121,21 @@ class Replay:
     def __post_init__(self) -> None:
         """Set up the ladder."""
         self._ladder = ladder(self.index, self.policy, self.neighbours)
+        self._rungs: dict[ToolKey, tuple[Rung, ...]] = {}
 
-    def rungs(self, key: ToolKey) -> Iterator[Rung]:
+    def rungs(self, key: ToolKey) -> tuple[Rung, ...]:
         """The rungs that may answer a tool."""
-        rules = self.index.rules
-        return (rung for rung in self._ladder if rules is None or rules.allows(key, rung.kind))
+        known = self._rungs.get(key)
+        if known is None:
+            rules = self.index.rules
+            known = tuple(rung for rung in self._ladder if rules is None or rules.allows(key, rung.kind))
+            if len(self._rungs) < _TOOLS_KEPT:  # clients may make names up
+                self._rungs[key] = known
+        return known
 
-    def session(self) -> ReplaySession:
-        """Begin a session; each has its own state."""
-        return ReplaySession(self)
+    def session(self, *, lone: bool = False) -> ReplaySession:
+        """Begin a session; each has its own state. ``lone``: it is one request of a client that names no session."""
+        return ReplaySession(self, lone=lone)
 
 
 @dataclass
@@ -119,10 +152,12 @@ class _Thread:
 class ReplaySession:
     """Answers the requests of one client session."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replay, *, lone: bool = False) -> None:
         """Use :meth:`Replay.session`."""
         self.replay = replay
+        self._lone = lone
         self._threads: dict[str, _Thread] = {}
+        self._histories: dict[tuple[str, ...], History] = {}
 
     def answer(
         self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = (), among: Among | None = None
@@ -133,12 +168,50 @@ class ReplaySession:
         looked up in their order; a miss is explained with ``params`` alone. ``among`` says of a recorded call, by its id,
         whether it may answer: an exchange with the client has told some apart.
         """
-        thread, asked = self._thread(server), _asked(server, method, params, forms)
+        asked = _asked(server, method, params, forms)
+        if self.lost(asked.key):
+            return Answer(MatchKind.MISS, miss=lone_miss(asked.key))
         elsewhere: list[tuple[MatchKind, Group]] = []
-        found = self._find(thread, asked, among, elsewhere)
-        if found is not None:
-            return self._serve(thread, asked.key, *found)
-        return self._miss(thread, asked, params, elsewhere[0][1].candidates if elsewhere else ())
+        hit = self.hit(asked, among, elsewhere)
+        if hit is not None:
+            return self._serve(hit)
+        return self._miss(self._thread(server), asked, params, elsewhere[0][1].candidates if elsewhere else ())
+
+    def lost(self, key: ToolKey) -> bool:
+        """Whether a request is a session of its own, so that nobody can say in which state it means to be answered."""
+        return self._lone and not self.replay.policy.lenient and self.replay.index.relation.reads_state(key)
+
+    def hit(
+        self, asked: Asked, among: Among | None = None, elsewhere: list[tuple[MatchKind, Group]] | None = None
+    ) -> Hit | None:
+        """What would answer a request now; None is a miss. Asking changes nothing: :meth:`take` does.
+
+        ``elsewhere`` is filled with what would match but for its state.
+        """
+        if self.lost(asked.key):
+            return None
+        thread = self._thread(asked.key.server)
+        found = self._find(thread, asked, among, [] if elsewhere is None else elsewhere)
+        if found is None:
+            return None
+        kind, group, same_state = found
+        candidates = group.candidates
+        if len(candidates) == 1:
+            return Hit(asked.key, kind, candidates[0], same_state, 1, group.distance)
+        variants = len({candidate.outcome for candidate in candidates})
+        return Hit(asked.key, kind, self._choose(thread, candidates), same_state, variants, group.distance)
+
+    def take(self, hit: Hit, *, refused: bool) -> None:
+        """Let a recorded call be the session's own: later calls are answered in the state that it leaves.
+
+        ``refused``: the server refused its arguments, so that it changed nothing.
+        """
+        thread, chosen = self._thread(hit.key.server), hit.candidate
+        # The recorded call enters the history, not the request's own spelling: state keys then agree with the recording's.
+        if not refused and self.replay.index.relation.writes(hit.key):
+            label = f"{hit.key} (call {chosen.call})"
+            thread.history.append(hit.key, chosen.args_hash, chosen.outcome, label=label)
+        thread.trace.append((chosen.args_hash, chosen.outcome))
 
     def candidates(self, server: str, method: str, params: JsonObject, forms: Sequence[JsonObject] = ()) -> list[Candidate]:
         """The recorded answers among which :meth:`answer` would choose now, its choice first. Asking changes nothing."""
@@ -170,10 +243,12 @@ class ReplaySession:
         self, thread: _Thread, asked: Asked, among: Among | None, elsewhere: list[tuple[MatchKind, Group]]
     ) -> tuple[MatchKind, Group, bool] | None:
         """The first group that holds answers of this state, or failing that and if allowed, of another."""
-        state = thread.history.state_key(asked.key)
+        state = self._state(thread, asked)
         for rung in self.replay.rungs(asked.key):
             for group in rung.groups(asked):
                 found = group.candidates
+                if among is None and len(found) == 1 and found[0].state_key == state:
+                    return rung.kind, group, True
                 if among is not None:
                     found = [candidate for candidate in found if among(candidate.call)]
                     if not found:
@@ -186,11 +261,20 @@ class ReplaySession:
             return (*elsewhere[0], False)
         return None
 
+    def _state(self, thread: _Thread, asked: Asked) -> str:
+        """The state in which the request is made; empty when nothing may affect its answer."""
+        state = thread.history.state_key(asked.key)
+        if state and (cursors := cursors_of(asked.forms[0])):
+            return paged(self.replay.recording, state, cursors, reversed(thread.trace))
+        return state
+
     def _miss(self, thread: _Thread, asked: Asked, params: JsonObject, nearest: Sequence[Candidate]) -> Answer:
         key, history = asked.key, thread.history
         undecided = history.origin == AMBIGUOUS
         miss = explain_miss(self.replay.recording, self.replay.index, history, key, params, nearest, undecided)
-        history.append(key, asked.args_hash, None, rejected=miss.cause == "invalid_arguments", label=f"{key} (missed)")
+        # What the real server would have refused as well has no effect.
+        refused = miss.cause in ("invalid_arguments", "unknown_tool")
+        history.append(key, asked.args_hash, None, rejected=refused, label=f"{key} (missed)")
         return Answer(MatchKind.MISS, miss=miss)
 
     def state_key(self, server: str, tool: str) -> str:
@@ -213,19 +297,15 @@ class ReplaySession:
         if self.replay.index.relation.writes(asked.key):
             thread.history.take_back(past)
         refused = asked.is_error and rejected(asked.result, asked.error)
-        thread.history.append(asked.key, asked.args_hash, asked.result_hash, rejected=refused, label=label)
-        thread.trace.append((asked.args_hash, asked.result_hash or f"error:{asked.error}"))
+        given = outcome_of(asked.result_hash, asked.error)
+        thread.history.append(asked.key, asked.args_hash, given, rejected=refused, label=label)
+        thread.trace.append((asked.args_hash, given or ""))
 
-    def _serve(self, thread: _Thread, key: ToolKey, kind: MatchKind, found: Group, same_state: bool) -> Answer:
-        chosen = self._choose(thread, found.candidates)
-        call = queries.call(self.replay.recording, chosen.call)
+    def _serve(self, hit: Hit) -> Answer:
+        call = queries.call(self.replay.recording, hit.candidate.call)
         assert call is not None
-        refused = call.is_error and rejected(call.result, call.error)
-        # The recorded call enters the history, not the request's own spelling: state keys then agree with the recording's.
-        thread.history.append(key, chosen.args_hash, call.result_hash, rejected=refused, label=f"{key} (call {call.id})")
-        thread.trace.append((chosen.args_hash, chosen.outcome))
-        variants = len({candidate.outcome for candidate in found.candidates})
-        return Answer(kind, call, same_state, variants, distance=found.distance)
+        self.take(hit, refused=call.is_error and rejected(call.result, call.error))
+        return Answer(hit.kind, call, hit.same_state, hit.variants, distance=hit.distance)
 
     def _choose(self, thread: _Thread, found: Sequence[Candidate]) -> Candidate:
         """Of several recorded results: the session that agrees longest with this one's history, then the lowest call id."""
@@ -250,9 +330,23 @@ class ReplaySession:
     def _thread(self, server: str) -> _Thread:
         thread = self._threads.get(server)
         if thread is None:
-            begin = start_of(self.replay.index, server, self.replay.policy.start)
-            thread = self._threads[server] = _Thread(server, History(self.replay.index.relation, *begin))
+            thread = self._threads[server] = _Thread(server, self._history(server))
         return thread
+
+    def _history(self, server: str) -> History:
+        """The history of a server and of those that declared effects join to it."""
+        index, policy = self.replay.index, self.replay.policy
+        realm = index.relation.realm(server)
+        history = self._histories.get(realm)
+        if history is None:
+            begins = [start_of(index, name, policy.start) for name in realm]
+            if len(begins) == 1:
+                history = History(index.relation, *begins[0])
+            else:
+                undecided = any(begin.origin == AMBIGUOUS for begin in begins)
+                history = History(index.relation, AMBIGUOUS if undecided else " ".join(begin.origin for begin in begins))
+            self._histories[realm] = history
+        return history
 
 
 def _asked(server: str, method: str, params: JsonObject, forms: Sequence[JsonObject]) -> Asked:

@@ -12,8 +12,8 @@ from typing import Any
 
 import apsw
 
-from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
 from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
@@ -24,17 +24,17 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import REPLAY_INDEX
 from firefly_mcp.store.transaction import StoreErrors
-from firefly_mcp.types import Call, Connection, Session, ToolKey
+from firefly_mcp.types import Call, Connection, Session, ToolKey, goes_on
 
 __all__ = ["Candidate", "End", "ReplayIndex"]
 
 _LOOK_UPS_KEPT = 8192
 _BY = {
-    name: f"SELECT i.value, c.call_id, c.session_id, c.position, c.state, c.outcome, c.args FROM info i"
-    f" LEFT JOIN candidate c ON c.{name} = ?1 AND c.tool_id = ?2 AND c.call_id <= ?3"
-    f" WHERE i.key = '{GENERATION}' ORDER BY c.call_id"
+    name: f"SELECT call_id, session_id, position, state, outcome, args FROM candidate"
+    f" WHERE {name} = ?1 AND tool_id = ?2 AND call_id <= ?3 ORDER BY call_id"
     for name in ("args", "normalized", "identity")
 }
+_GENERATION = f"SELECT value FROM info WHERE key = '{GENERATION}'"
 _TRACE = (
     "SELECT c.args, c.outcome FROM candidate c JOIN candidate_tool t ON t.id = c.tool_id"
     " WHERE c.session_id = ? AND c.position >= ? AND c.position < ? AND t.server_id = ? AND c.call_id <= ? ORDER BY c.position"
@@ -83,6 +83,9 @@ class ReplayIndex:
         self._places = [place for place in indexer.places if self._serves(place[1])]
         self._server_ids = {name: number for number, name in indexer.servers.items()}
         self._know_tools(indexer)
+        self._settled = 0
+        if not self._own:
+            self.recording.reader.release()  # an older snapshot does not show what was just indexed
         self._added = Additions(self._begin, self._hashes)
 
     def add(self, call: Call) -> None:
@@ -115,10 +118,9 @@ class ReplayIndex:
         added = self._added.trace((session, server))
         if added is not None:
             return list(added[first:end])
-        self._stay_true()
+        self._settle()
         values = (session, first, end, self._server_ids[server], self._horizon)
-        with StoreErrors(self.recording.path):
-            rows: list[Any] = self.db.execute(_TRACE, values).fetchall()
+        rows = self._rows(_TRACE, values)
         return [(_hash(args), _outcome(outcome)) for args, outcome in rows]
 
     def end(self, session: int, server: str) -> End | None:
@@ -140,6 +142,16 @@ class ReplayIndex:
         link = self.connections.get((session, server))
         return origin_key(link.origin if link else "unknown", self.sessions[session].key)
 
+    @property
+    def matching(self) -> ToolMatching:
+        """How the calls of each tool are compared."""
+        return self._evidence.hashes
+
+    @property
+    def generation(self) -> str:
+        """Changes whenever what the index said before is no longer so."""
+        return self._generation
+
     def normalized_hash(self, key: ToolKey, arguments: JsonObject) -> str:
         """Hash of the arguments in the normal form of the tool's schema."""
         return self._evidence.hashes.normalized(key, arguments)
@@ -153,7 +165,7 @@ class ReplayIndex:
 
     def _hashes(self, call: Call) -> list[tuple[str, str]]:
         found = [("args", call.args_hash)]
-        if call.tool is not None:
+        if call.tool is not None and not goes_on(call.params):
             normalized, identity, _ = self._evidence.hashes.all(call.key, call.arguments)
             found += [("normalized", normalized), ("identity", identity)]
         return found
@@ -163,16 +175,20 @@ class ReplayIndex:
 
     def _know_tools(self, indexer: Indexer) -> None:
         self._ids = {key: number for key, number in indexer.tool_ids().items() if self._serves(key.server)}
-        self._generation = self._generation_now()
+        self._generation = self._generation_in(self.db.execute(_GENERATION).fetchall())
+
+    def release(self) -> None:
+        """Let go of the snapshot that look-ups keep; for when there is nothing to look up for a while."""
+        self.recording.reader.release()
 
     def _opened(self) -> tuple[apsw.Connection, Indexer]:
         db = self.recording.db
         with StoreErrors(self.recording.path):
             if self._given is None:
                 indexer = Indexer(self._evidence, db)
-                if indexer.fresh:
+                if indexer.fresh and not db.in_transaction:
                     return db, indexer
-                if not db.readonly("main"):
+                if not (db.in_transaction or db.readonly("main")):
                     indexer.refresh()
                     return db, indexer
             return self._private(self._given)
@@ -185,11 +201,29 @@ class ReplayIndex:
         indexer.refresh()
         return db, indexer
 
+    def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        """Ask the index; :meth:`_settle` first."""
+        return self.db.execute(sql, values).fetchall() if self._own else self.recording.reader.rows(sql, values)
+
+    def _settle(self) -> None:
+        """Move to an index of our own if another process has made the stored one anew."""
+        if self._own or self.recording.reader.snapshot() == self._settled:
+            return
+        self._settled = self.recording.reader.snapshot()
+        if self._generation_in(self.recording.reader.rows(_GENERATION)) != self._generation:
+            self.db, indexer = self._private(self.relation)
+            self._know_tools(indexer)
+
+    @property
+    def _own(self) -> bool:
+        return self.db is not self.recording.db
+
     def _look_up(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
         found = self._stored(name, key, digest)
         return (*found, *self._added.look_up(name, key, digest)) if self._added else found
 
     def _stored(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
+        self._settle()
         number = self._ids.get(key)
         if number is None:
             return ()
@@ -197,35 +231,20 @@ class ReplayIndex:
         known = self._found.get((name, number, wanted))
         if known is not None:
             return known
-        try:
-            rows: list[Any] = self.db.execute(_BY[name], (wanted, number, self._horizon)).fetchall()
-        except apsw.Error:
-            with StoreErrors(self.recording.path):
-                raise
-        if not rows or rows[0][0] != self._generation:
-            self._stay_true()
-            return self._stored(name, key, digest)
+        rows = self._rows(_BY[name], (wanted, number, self._horizon))
         found = tuple(
-            Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
-            for _, call, session, position, state, outcome, args in rows
-            if call is not None
+            [
+                Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
+                for call, session, position, state, outcome, args in rows
+            ]
         )
         if len(self._found) >= _LOOK_UPS_KEPT:
             self._found.clear()
         self._found[(name, number, wanted)] = found
         return found
 
-    def _stay_true(self) -> None:
-        """Move to an index of our own if another process has made the stored one anew."""
-        if self.db is self.recording.db and self._generation_now() != self._generation:
-            self.db, indexer = self._private(self.relation)
-            self._know_tools(indexer)
-
-    def _generation_now(self) -> str:
-        rows = self.db.execute("SELECT value FROM info WHERE key = ?", (GENERATION,)).fetchall()
-        if not rows:
-            raise StoreError(f"{self.recording.path}: the replay index is gone; start again")
-        return str(rows[0][0])
+    def _generation_in(self, rows: list[Any]) -> str:
+        return str(rows[0][0]) if rows else ""
 
     def _last_call(self) -> int:
         return int(str(self.recording.db.execute("SELECT coalesce(max(id), 0) FROM call").fetchall()[0][0]))
@@ -236,4 +255,4 @@ def _hash(data: bytes) -> str:
 
 
 def _outcome(data: bytes) -> str:
-    return "error:" + data[1:].hex() if data[:1] == ERROR and len(data) > 16 else "blake2b:" + data.hex()
+    return "error:blake2b:" + data[1:].hex() if data[:1] == ERROR and len(data) > 16 else "blake2b:" + data.hex()

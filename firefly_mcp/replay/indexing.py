@@ -8,24 +8,26 @@ one of its servers did; the calls of a tool are hashed again when its input sche
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import apsw
 
-from firefly_mcp.canonical import hash_bytes, hash_json
+from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
-from firefly_mcp.replay.call_hashes import CallHashes
+from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.learned import LearnedEffects
 from firefly_mcp.replay.rules import ReplayRules
+from firefly_mcp.state.cursors import LOOKED_AT, cursors_of, may_hold_cursor, paged
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.state.history import History, origin_key
+from firefly_mcp.state.history import History, origin_key, outcome_of
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.transaction import StoreErrors, Transaction
-from firefly_mcp.types import CallStatus, Connection, Session, ToolKey
+from firefly_mcp.types import CallStatus, Connection, Session, ToolKey, goes_on
 
 GENERATION = "replay_index"
 """The key in ``info`` whose value changes whenever what the index said before is no longer so."""
@@ -33,7 +35,7 @@ ERROR = b"e"
 """Before the hash of a JSON-RPC error, where else the hash of a result stands."""
 _CHUNK = 5000
 """Calls read and written at a time: other processes may record in between."""
-_ALGORITHM = 1
+_ALGORITHM = 4
 _HASH_BYTES = 16
 _CACHED_HASHES = 20_000
 
@@ -66,7 +68,7 @@ class Evidence:
         self.connections = {
             (link.session, link.server): link for link in queries.connections(self.recording) if link.session in self.sessions
         }
-        self.hashes = CallHashes(self.tools, self.rules)
+        self.hashes = ToolMatching(self.recording, self.tools, self.rules.tool if self.rules else None)
         self._named = {str(number): number for number in self.sessions}
         self._named.update((session.key, session.id) for session in self.sessions.values())
 
@@ -82,10 +84,6 @@ class Evidence:
             return None
         earlier = self._named.get(link.origin[len("continues(") : -1])
         return None if earlier in (None, place[0]) else (earlier, place[1])
-
-    def session_named(self, name: str) -> int | None:
-        """The session with this key or number."""
-        return self._named.get(name)
 
 
 def packed(digest: str) -> bytes:
@@ -120,7 +118,8 @@ class Indexer:
         self._here = set(self.places)
         self.learned = LearnedEffects(self.recording, evidence.tools, self._seen())
         self.relation: EffectRelation = relation or self.learned.relation(evidence.rules)
-        digests = {server: self.learned.digest(server, self.relation) for server in self.servers.values()}
+        own = {server: self.learned.digest(server, self.relation) for server in self.servers.values()}
+        digests = {server: hash_json([own.get(other) for other in self.relation.realm(server)]) for server in own}
         self._stamps: dict[Place, str] = {}
         for place in self.places:
             self._stamp(place, digests)
@@ -224,7 +223,8 @@ class Indexer:
             before = self.evidence.continued(place)
             there = before is not None and before in self._here
             earlier = [*self._sizes[before[0]], self._stamp(before, digests)] if before is not None and there else None
-            known = self._stamps[place] = hash_json([_ALGORITHM, digests[place[1]], self.evidence.origin(place), earlier])
+            origin = realm_origin(self.evidence, self.relation, place)
+            known = self._stamps[place] = hash_json([_ALGORITHM, digests[place[1]], origin, earlier])
         return known
 
     def _run(self, place: Place) -> Run:
@@ -264,8 +264,11 @@ class Indexer:
             "SELECT id, params FROM call WHERE tool IS NOT NULL AND id IN (SELECT value FROM json_each(?))", (text(calls),)
         ).fetchall()
         hashed, texts = [], []
-        for number, params in rows:
-            normalized, identity, found = self.evidence.hashes.all(key, _arguments(str(params)))
+        for number, stored in rows:
+            params = loads(str(stored))
+            if goes_on(params):
+                continue
+            normalized, identity, found = self.evidence.hashes.all(key, _arguments(params))
             hashed.append((packed(normalized), packed(identity), number))
             texts += [(number, place, digest) for place, digest in found]
         with Transaction(self.recording.path, self.db):
@@ -281,8 +284,9 @@ class _Pass:
         self._all = indexer
         self._evidence = indexer.evidence
         self._db = indexer.db
-        self._histories: dict[Place, History] = {}
+        self._histories: dict[tuple[int, tuple[str, ...]], History] = {}
         self._positions: dict[Place, int] = {}
+        self._answered: dict[Place, deque[tuple[str, str]]] = {}
         self._tools = indexer.tool_ids()
         self._hashes: dict[tuple[ToolKey, str], tuple[bytes, bytes, tuple[tuple[str, str], ...]]] = {}
 
@@ -330,14 +334,17 @@ class _Pass:
             key = ToolKey(server, tool if tool is not None else method)
             if status == CallStatus.DONE:
                 state = history.state_key(key)
+                answered = self._answered.setdefault(place, deque(maxlen=LOOKED_AT))
+                if state and may_hold_cursor(params):
+                    state = paged(self._all.recording, state, cursors_of(loads(params)), reversed(answered))
+                answered.append((args_hash, result_hash or ""))
                 normalized = identity = None
-                if tool is not None:
-                    normalized, identity, found = self._hashed(key, args_hash, params)
+                if tool is not None and (hashed := self._hashed(key, args_hash, params)) is not None:
+                    normalized, identity, found = hashed
                     texts += [(number, where, digest) for where, digest in found]
                 position = self._positions.get(place, 0)
                 self._positions[place] = position + 1
-                failed = result_hash is None
-                outcome = ERROR + packed(hash_bytes(str(error).encode())) if failed else packed(result_hash)
+                outcome = ERROR + packed(hash_json(loads(error or "null"))) if result_hash is None else packed(result_hash)
                 candidates.append(
                     (
                         number,
@@ -352,15 +359,20 @@ class _Pass:
                     )
                 )
             refused = bool(is_error) and self._all.relation.writes(key) and _refused(self._all.recording, result_hash, error)
-            history.append(key, args_hash, result_hash, rejected=refused)
+            given = outcome_of(result_hash, loads(error) if error else None)
+            history.append(key, args_hash, given, rejected=refused)
         with Transaction(self._all.recording.path, self._db):
             self._db.executemany("DELETE FROM candidate_text WHERE call_id = ?", [(row[0],) for row in candidates])
             self._db.executemany("INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", candidates)
             self._db.executemany("INSERT OR REPLACE INTO candidate_text VALUES (?, ?, ?)", texts)
 
-    def _hashed(self, key: ToolKey, args_hash: str, params: str) -> tuple[bytes, bytes, tuple[tuple[str, str], ...]]:
+    def _hashed(self, key: ToolKey, args_hash: str, stored: str) -> tuple[bytes, bytes, tuple[tuple[str, str], ...]] | None:
+        """The hashes of a call's arguments; None for a call that its arguments do not tell apart from others."""
         known = self._hashes.get((key, args_hash))
         if known is None:
+            params = loads(stored)
+            if goes_on(params):
+                return None
             normalized, identity, texts = self._evidence.hashes.all(key, _arguments(params))
             known = packed(normalized), packed(identity), texts
             if len(self._hashes) < _CACHED_HASHES:
@@ -381,19 +393,31 @@ class _Pass:
         return number
 
     def _history(self, place: Place) -> History:
-        history = self._histories.get(place)
+        realm = (place[0], self._all.relation.realm(place[1]))
+        history = self._histories.get(realm)
         if history is None:
-            history = self._histories[place] = self._begun(place)
+            history = self._histories[realm] = self._begun(place)
         return history
 
     def _begun(self, place: Place) -> History:
-        before = self._evidence.continued(place)
-        if before is None:
-            return History(self._all.relation, self._evidence.origin(place), remember=False)
-        end = self._histories.get(before) or history_of(self._evidence, self._all.relation, before, remember=False)
-        if end is None:
-            return History(self._all.relation, self._evidence.origin(place), remember=False)
-        return History(self._all.relation, end.origin, (), end.totals, remember=False)
+        relation = self._all.relation
+        before = earlier_place(self._evidence, relation, place)
+        if before is not None:
+            own = self._histories.get((before[0], relation.realm(before[1])))
+            end = own or history_of(self._evidence, relation, before, remember=False)
+            if end is not None:
+                return History(relation, end.origin, (), end.totals, remember=False)
+        return History(relation, realm_origin(self._evidence, relation, place), remember=False)
+
+
+def realm_origin(evidence: Evidence, relation: EffectRelation, place: Place) -> str:
+    """Where a session's state began on a server, and on those that declared effects join to it."""
+    return " ".join(evidence.origin((place[0], server)) for server in relation.realm(place[1]))
+
+
+def earlier_place(evidence: Evidence, relation: EffectRelation, place: Place) -> Place | None:
+    """The session that this one continues on the server; on joined servers none is known to have continued together."""
+    return evidence.continued(place) if len(relation.realm(place[1])) == 1 else None
 
 
 def history_of(
@@ -401,30 +425,26 @@ def history_of(
 ) -> History | None:
     """The history of a recorded session on a server at its end, with those that it continues; None if it made no call there."""
     rows = evidence.recording.db.execute(
-        "SELECT c.id, c.method, c.tool, c.args_hash, c.result_hash, c.error, c.is_error FROM call c"
-        " JOIN server v ON v.id = c.server_id WHERE c.session_id = ? AND v.name = ? ORDER BY c.id",
-        place,
+        "SELECT c.id, v.name, c.method, c.tool, c.args_hash, c.result_hash, c.error, c.is_error FROM call c"
+        " JOIN server v ON v.id = c.server_id WHERE c.session_id = ? AND v.name IN (SELECT value FROM json_each(?))"
+        " ORDER BY c.id",
+        (place[0], text(list(relation.realm(place[1])))),
     ).fetchall()
     if not rows:
         return None
-    before = evidence.continued(place)
+    before = earlier_place(evidence, relation, place)
     earlier = None
     if before is not None and before not in seen:
         earlier = history_of(evidence, relation, before, remember=remember, seen=seen | {place})
     if earlier is None:
-        history = History(relation, evidence.origin(place), remember=remember)
+        history = History(relation, realm_origin(evidence, relation, place), remember=remember)
     else:
         history = History(relation, earlier.origin, earlier.writers, earlier.totals, remember=remember)
-    for number, method, tool, args_hash, result_hash, error, is_error in rows:
-        key = ToolKey(place[1], str(tool if tool is not None else method))
+    for number, server, method, tool, args_hash, result_hash, error, is_error in rows:
+        key = ToolKey(str(server), str(tool if tool is not None else method))
         refused = bool(is_error) and relation.writes(key) and _refused(evidence.recording, result_hash, error)
-        history.append(
-            key,
-            str(args_hash),
-            None if result_hash is None else str(result_hash),
-            rejected=refused,
-            label=f"{key} (call {number})",
-        )
+        given = outcome_of(None if result_hash is None else str(result_hash), loads(str(error)) if error else None)
+        history.append(key, str(args_hash), given, rejected=refused, label=f"{key} (call {number})")
     return history
 
 
@@ -449,8 +469,8 @@ def _forget_runs(db: apsw.Connection, runs: Iterable[tuple[int, int]]) -> None:
         db.execute("DELETE FROM candidate_run WHERE session_id = ? AND server_id = ?", (session, server))
 
 
-def _arguments(params: str) -> JsonObject:
-    arguments = loads(params).get("arguments")
+def _arguments(params: JsonObject) -> JsonObject:
+    arguments = params.get("arguments")
     return arguments if isinstance(arguments, dict) else {}
 
 

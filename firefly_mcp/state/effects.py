@@ -22,7 +22,8 @@ Pair = tuple[ToolKey, ToolKey]
 
 PROTOCOL_READS = frozenset(
     """completion/complete initialize logging/setLevel ping prompts/get prompts/list resources/list resources/read
-    resources/subscribe resources/templates/list resources/unsubscribe roots/list server/discover tools/list""".split()
+    resources/subscribe resources/templates/list resources/unsubscribe roots/list server/discover
+    subscriptions/listen tools/list""".split()
 )
 """Requests of the protocol that change nothing of what a server answers."""
 
@@ -87,9 +88,12 @@ class EffectRelation:
             self._of_server.setdefault(key.server, []).append(key)
         self._hinted = {tool.server for tool in self.tools.values() if tool.annotations.get("readOnlyHint") is True}
         self._cleared = {tool.server for tool in self.tools.values() if clears(tool)}
+        self._realms = _realms(pair for pair, effect in self.declared.items() if effect.affects)
         self._presumed: dict[ToolKey, Effect] = {}
         self._accounts: dict[ToolKey, bool] = {}
         self._affecting: dict[ToolKey, frozenset[ToolKey]] = {}
+        self._ordered: dict[ToolKey, frozenset[ToolKey]] = {}
+        self._sets: dict[frozenset[ToolKey], frozenset[ToolKey]] = {}
         self._writes: dict[ToolKey, bool] = {}
 
     def effect(self, writer: ToolKey, reader: ToolKey) -> Effect:
@@ -130,13 +134,26 @@ class EffectRelation:
         return any(effect.affects or effect.source == "equality" for effect in effects)
 
     def affecting(self, reader: ToolKey) -> frozenset[ToolKey]:
-        """The tools that may change what a reader answers."""
+        """The listed tools that may change what a reader answers; the same set for all readers that have the same."""
         known = self._affecting.get(reader)
         if known is None:
             candidates = {*self._of_server.get(reader.server, ()), *self._by_reader.get(reader, ())}
-            known = frozenset(key for key in candidates if self.may_affect(key, reader))
+            known = self._shared(key for key in candidates if self.may_affect(key, reader))
             self._affecting[reader] = known
         return known
+
+    def ordered_with(self, key: ToolKey) -> frozenset[ToolKey]:
+        """The listed tools of whose calls the order to a call of ``key`` may matter, see :meth:`in_order`."""
+        known = self._ordered.get(key)
+        if known is None:
+            joined = [other for server in self.realm(key.server) for other in self._of_server.get(server, ())]
+            known = self._shared(other for other in joined if self.in_order(other, key))
+            self._ordered[key] = known
+        return known
+
+    def _shared(self, keys: Iterable[ToolKey]) -> frozenset[ToolKey]:
+        found = frozenset(keys)
+        return self._sets.setdefault(found, found)
 
     def writes(self, key: ToolKey) -> bool:
         """Whether anything may be affected by this tool (or by this method of the protocol)."""
@@ -150,20 +167,17 @@ class EffectRelation:
         # Of a server whose tools nobody has listed, nothing is known.
         return bool(self.affecting(key)) or (key.server not in self._of_server and key.server not in self.stateless_servers)
 
+    def lists(self, server: str) -> bool:
+        """Whether the server's tools are known, so that any other name is none of them."""
+        return server in self._of_server
+
     def stateless(self, server: str) -> bool:
         """Whether no tool of the server may affect any other."""
         return not any(self.writes(key) for key in self._of_server.get(server, ()))
 
-    def realm(self, server: str) -> str:
-        """The servers whose calls make one history, by the name of the first: those with declared effects between them."""
-        joined = {server}
-        links = [(w.server, x.server) for (w, x), effect in self.declared.items() if effect.affects and w.server != x.server]
-        grown = True
-        while grown:
-            more = {name for link in links if joined & set(link) for name in link}
-            grown = not more <= joined
-            joined |= more
-        return min(joined)
+    def realm(self, server: str) -> tuple[str, ...]:
+        """The servers whose calls make one history with this one's: those between which effects are declared, and itself."""
+        return self._realms.get(server, (server,))
 
     def pairs(self, server: str | None = None) -> list[tuple[ToolKey, ToolKey, Effect]]:
         """Every pair in which an effect is possible or was disproved by observation or declaration, for display."""
@@ -218,3 +232,13 @@ class EffectRelation:
         if found is VerbClass.READ and tool.server in self._cleared and not observes(tool):
             return Effect(True, "default", {"why": f"it may affect: {verb}, on a server that has something to clear"})
         return Effect(found is VerbClass.WRITE, "verb", {"verb": verb})
+
+
+def _realms(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
+    """Servers that declared effects join, each with all that it is joined to."""
+    joined: dict[str, set[str]] = {}
+    for writer, reader in pairs:
+        if writer.server != reader.server:
+            together = joined.get(writer.server, {writer.server}) | joined.get(reader.server, {reader.server})
+            joined.update(dict.fromkeys(together, together))
+    return {server: tuple(sorted(together)) for server, together in joined.items()}

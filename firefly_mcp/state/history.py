@@ -13,10 +13,11 @@ that a call costs the same after ten writes as after a hundred thousand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from firefly_mcp.canonical import hash_bytes
+from firefly_mcp.canonical import hash_bytes, hash_json
+from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.types import ToolKey
 
@@ -24,8 +25,20 @@ UNKNOWN_ORIGIN = "unknown"
 
 
 def origin_key(origin: str, session_key: str) -> str:
-    """The origin as it enters state keys: an unknown one is shared with no other session."""
+    """The origin as it enters state keys: an unknown one is shared with no other session.
+
+    ``live(X)`` is that of a session with a real server which was brought to where replayed sessions that began at X were.
+    """
+    if origin.startswith("live("):
+        return origin[len("live(") : -1]
     return f"session({session_key})" if origin == UNKNOWN_ORIGIN else origin
+
+
+def outcome_of(result_hash: str | None, error: JsonObject | None) -> str | None:
+    """What a call was given, as it enters past hashes: a hash of its result or JSON-RPC error; None if it had no answer."""
+    if result_hash is not None:
+        return result_hash
+    return None if error is None else f"error:{hash_json(error)}"
 
 
 class Writer(NamedTuple):
@@ -64,10 +77,8 @@ class History:
         if totals is None:
             self._add_up()
         self._remember = remember
-        self._sums: dict[ToolKey, int] = {}
-        """For each tool asked of so far: the sum over the calls that may affect it."""
-        self._before: dict[ToolKey, int] = {}
-        """For each writer so far: the sum over the calls whose order to it may matter."""
+        self._sums: dict[frozenset[ToolKey], int] = {}
+        """For each set of tools asked of so far: the past hashes of their calls, added up."""
 
     def context(self, key: ToolKey) -> list[Writer]:
         """The earlier calls that may affect a call of ``key`` directly, of those that are remembered."""
@@ -77,7 +88,7 @@ class History:
         """The state in which a call of ``key`` would be answered now; empty when nothing may affect it."""
         if not self.relation.reads_state(key):
             return ""
-        return hash_bytes(f"{self.origin}\n{self._sum(self._sums, self.relation.may_affect, key):x}".encode())
+        return hash_bytes(f"{self.origin}\n{self._sum(self.relation.affecting(key)):x}".encode())
 
     def append(self, key: ToolKey, args_hash: str, outcome: str | None, *, rejected: bool = False, label: str = "") -> None:
         """Take in a call that was made.
@@ -87,20 +98,20 @@ class History:
         Args:
             key: the tool, or the method in its place.
             args_hash: its canonical hash.
-            outcome: what it was given: a hash of the result, or of the JSON-RPC error; None if it had no answer.
+            outcome: what it was given, see :func:`outcome_of`.
             rejected: whether the server refused the arguments.
             label: what a miss calls it.
         """
         if rejected or not self.relation.writes(key):
             return
-        before = self._sum(self._before, self.relation.in_order, key)
+        before = self._sum(self.relation.ordered_with(key))
         past = hash_bytes("\n".join((str(key), args_hash, outcome or "interrupted", f"{before:x}")).encode())
         own = _number(past)
         self.totals[key] = (self.totals.get(key, 0) + own) % _MODULUS
-        for sums, related in ((self._sums, self.relation.may_affect), (self._before, self.relation.in_order)):
-            for other in sums:
-                if related(key, other):
-                    sums[other] = (sums[other] + own) % _MODULUS
+        everywhere = key not in self.relation.tools
+        for tools in self._sums:
+            if everywhere or key in tools:
+                self._sums[tools] = (self._sums[tools] + own) % _MODULUS
         if self._remember:
             self.writers.append(Writer(key, past, label or str(key)))
 
@@ -111,18 +122,18 @@ class History:
             self.totals.clear()
             self._add_up()
             self._sums.clear()
-            self._before.clear()
 
     def _add_up(self) -> None:
         for writer in self.writers:
             self.totals[writer.key] = (self.totals.get(writer.key, 0) + _number(writer.past)) % _MODULUS
 
-    def _sum(self, known: dict[ToolKey, int], related: Callable[[ToolKey, ToolKey], bool], key: ToolKey) -> int:
-        """The pasts of all calls that are related to ``key``, added up."""
-        found = known.get(key)
+    def _sum(self, tools: frozenset[ToolKey]) -> int:
+        """The pasts of all calls of these tools, and of tools that nobody has listed, added up."""
+        found = self._sums.get(tools)
         if found is None:
-            found = sum(total for writer, total in self.totals.items() if related(writer, key)) % _MODULUS
-            known[key] = found
+            listed = self.relation.tools
+            found = sum(total for key, total in self.totals.items() if key in tools or key not in listed) % _MODULUS
+            self._sums[tools] = found
         return found
 
 

@@ -54,6 +54,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _READ_ONLY = re.compile(r"\bread[- ]only\b|\bonly select\b|\bselect (?:query|queries|statements?)\b", re.IGNORECASE)
+_CARRYING_OUT = frozenset({"execute", "process", "run"})
+"""Verbs that say of a description no more than that something is done."""
 _SUMS = re.compile(
     r"\b(?:numbers?|integers?|fractions?|vectors?|matri(?:x|ces)|polynomials?|decimal|quotient|remainder|(?:co)?sine|tangent|root"
     r"|logarithm\w*|exponential|function|equations?|expressions?|logical|hyperbolic|factori\w+|divisors?|multiples?|coefficients?"
@@ -155,7 +157,7 @@ def _doubt(tool: Tool, verb: str) -> str:
         if handle or not arguments:
             return f"it may work on {handle!r} itself" if handle else "it is given nothing to work on"
     told = _first_word(tool.description)
-    if told in WRITE:
+    if told in WRITE - _CARRYING_OUT:
         return f"its description begins with {told!r}"
     said = next((found for found in _SAID.finditer(about) if not found["before"]), None)
     return "" if said is None else f"its description says {(said['told'] or said['third']).lower()!r}"

@@ -12,7 +12,7 @@ import apsw
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.store.recording import LIST_DIRECTION, Recording
+from firefly_mcp.store.recording import ASIDE, Recording
 from firefly_mcp.store.schema import INDEX_TABLES
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Session, SessionKind
@@ -137,7 +137,7 @@ def _remove_orphans(db: apsw.Connection) -> int:
         db.execute(
             "INSERT OR IGNORE INTO kept_blob SELECT json_extract(message, '$.result_hash') FROM call_event"
             " WHERE call_id IS NULL AND direction = ?",
-            (LIST_DIRECTION,),
+            (ASIDE,),
         )
         holders = db.execute(
             "SELECT data FROM blob WHERE hash IN (SELECT hash FROM kept_blob) AND instr(data, ?)", (MARK,)

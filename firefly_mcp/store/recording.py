@@ -17,13 +17,18 @@ from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
 from firefly_mcp.store.database import open_database
+from firefly_mcp.store.reader import Reader
 from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
-LIST_DIRECTION = "list"
-"""The direction of an event that is a page of a list."""
+ASIDE = "aside"
+"""The direction of an event that is a request beside the calls, with its answer: a page of a list, or a refusal."""
+_ASIDE = f"INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, '{ASIDE}', ?)"
 _STANDING = frozenset({"subscriptions/listen"})
 """Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
+
+Row = tuple[int | float | str | None, ...]
+"""The values of a row."""
 
 
 class Recording:
@@ -44,6 +49,7 @@ class Recording:
         self.path = Path(path)
         self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
         self._servers: dict[str, int] = {}
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Recording:
         return self
@@ -53,7 +59,16 @@ class Recording:
 
     def close(self) -> None:
         """Close the file; folding the log into it is left to SQLite."""
+        if self._reader is not None:
+            self._reader.close()
         self.db.close()
+
+    @property
+    def reader(self) -> Reader:
+        """For many small reads; whoever reads releases it. It does not see what a transaction here has not committed yet."""
+        if self._reader is None:
+            self._reader = Reader(self.path)
+        return self._reader
 
     @property
     def id(self) -> str:
@@ -153,6 +168,14 @@ class Recording:
             data = text(skeleton)
         self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (digest, len(data), data))
         return digest
+
+    def add_replayed(self, rows: Iterable[Row]) -> None:
+        """Append whole replayed calls (:meth:`SessionWriter.replayed`), inside the caller's transaction."""
+        self.db.executemany(
+            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error,"
+            " status, started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
 
     def load_result(self, digest: str) -> JsonObject:
         """Read a stored result."""
@@ -283,7 +306,7 @@ class SessionWriter:
                 ),
             )
 
-    def add_replayed(
+    def replayed(
         self,
         server: str,
         method: str,
@@ -296,30 +319,30 @@ class SessionWriter:
         error: JsonObject | None,
         is_error: bool,
         detail: JsonObject,
-    ) -> None:
-        """Append a whole replayed call, inside the caller's transaction; its server must be known already."""
+        args_hash: str | None = None,
+    ) -> Row:
+        """The row of a whole replayed call, for :meth:`Recording.add_replayed`; its server must be known already.
+
+        ``args_hash`` is the call's canonical hash where it is known.
+        """
         self._seq += 1
-        kept = {key: value for key, value in params.items() if key != "_meta"}
-        self.recording.db.execute(
-            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error,"
-            " status, started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.id,
-                self._seq,
-                self.recording.add_server(server),
-                method,
-                str(kept.get("name", "")) if method == "tools/call" else None,
-                text(kept),
-                call_hash(method, kept),
-                result_hash,
-                int(is_error),
-                None if error is None else text(error),
-                CallStatus.DONE,
-                started_at,
-                match,
-                source_call,
-                text(detail),
-            ),
+        kept = {key: value for key, value in params.items() if key != "_meta"} if "_meta" in params else params
+        return (
+            self.id,
+            self._seq,
+            self.recording.add_server(server),
+            method,
+            str(kept.get("name", "")) if method == "tools/call" else None,
+            text(kept),
+            args_hash or call_hash(method, kept),
+            result_hash,
+            int(is_error),
+            None if error is None else text(error),
+            CallStatus.DONE,
+            started_at,
+            match,
+            source_call,
+            text(detail),
         )
 
     def cancel_call(self, call_id: int) -> None:
@@ -350,18 +373,18 @@ class SessionWriter:
     def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
         """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
         with self.recording.transaction() as db:
-            told: JsonObject = {
-                "server": server,
-                "method": method,
-                "after": after,
-                "result_hash": self.recording.store_result(result),
-            }
+            result_hash = self.recording.store_result(result)
+            told: JsonObject = {"server": server, "method": method, "after": after, "result_hash": result_hash}
             if cursor is not None:
                 told["cursor"] = cursor
-            db.execute(
-                "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, ?, ?)",
-                (self.id, LIST_DIRECTION, text(told)),
-            )
+            db.execute(_ASIDE, (self.id, text(told)))
+
+    def refused(self, server: str, method: str, params: JsonObject | None, error: JsonObject, *, after: int) -> None:
+        """Keep the error that answered a request which is no call, made after the session's call number ``after``."""
+        asked = {key: value for key, value in (params or {}).items() if key != "_meta"}
+        told = {"server": server, "method": method, "after": after, "params": asked, "error": error}
+        with StoreErrors(self.recording.path):
+            self.recording.db.execute(_ASIDE, (self.id, text(told)))
 
     def set_origin(self, server: str, origin: str) -> None:
         """Say where the state of ``server`` began in this session: ``unknown``, ``proven(ID)`` or ``continues(SESSION)``."""

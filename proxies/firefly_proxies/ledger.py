@@ -132,6 +132,14 @@ class Ledger:
         except StoreError as trouble:
             self._tell(trouble)
 
+    def refused(self, server: str, method: str, params: JsonObject | None, error: JsonObject) -> None:
+        """Keep the error that answers a request which is no call. A failure is told and passed over."""
+        asked = self._clean(self._redactor.params, params, server=server)
+        try:
+            self._begun().refused(server, method, asked, self._clean(self._redactor.result, error), after=self.place)
+        except StoreError as trouble:
+            self._tell(trouble)
+
     def begin(self, server: str, method: str, params: JsonObject | None) -> int | None:
         """Commit a request. Returns its call id, or None when the recording failed and that is to be passed over."""
         tool = str((params or {}).get("name", "")) if method == "tools/call" else None

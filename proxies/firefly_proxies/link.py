@@ -35,6 +35,7 @@ _PAGES = 100
 _SNAPSHOT_SECONDS = 2.0
 """How long a client that leaves early may keep the proxy from asking a server for the rest of its tools."""
 _NOT_CALLS = frozenset({"initialize", "server/discover", "ping", "logging/setLevel", "tools/list"})
+_GREETINGS = frozenset({"initialize", "server/discover"})
 _SESSION_NOTES = ("list_changed", "notifications/resources/updated", "notifications/elicitation/complete")
 _STANDING = frozenset({"subscriptions/listen"})
 
@@ -182,6 +183,8 @@ class Link:
             result = answer.get("result")
             if isinstance(result, dict):
                 self._learn(method, message, answer, result)
+            elif method not in _GREETINGS and isinstance(answer.get("error"), dict):
+                self._ledger.refused(self.server, method, message.get("params"), answer["error"])
         except StoreError as trouble:
             return error(message["id"], INTERNAL_ERROR, f"firefly: the session cannot be recorded: {trouble}")
         except FireflyError as trouble:

@@ -27,6 +27,8 @@ from firefly_proxies.live_session import LiveLedger, LiveServer
 from firefly_proxies.on_miss import Made, Missed, Place
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
 
+_NOT_ASKED = frozenset({"unknown_tool", "origin", "session", "exchange"})
+"""Causes that a real server could not mend: the session's state is not known, or its client was asked something."""
 LABEL = "live"
 """The label of the sessions in which live answers are recorded."""
 
@@ -75,21 +77,21 @@ class Live:
         """The real server's answer, or the miss with the reason why it was not asked."""
         key, replay = missed.ask.key, place.session.replay
         rules, relation = replay.index.rules, replay.index.relation
-        if key.server not in self._specs or missed.cause in ("unknown_tool", "origin"):
+        if key.server not in self._specs or missed.cause in _NOT_ASKED:
             return missed.answer
         if rules is not None and not rules.allows(key, MatchKind.LIVE):
-            return missed.explained(missed.cause, f"{key} may not be asked live by the rules")
+            return missed.explained("forbidden", f"{key} may not be asked live by the rules")
         stateful = relation.reads_state(key) or relation.writes(key)
         try:
             live = self._server(place, key.server)
-            if stateful and (why := await self._bring(place, live)):
+            if stateful and (why := await self._bring(place, key.server)):
                 return missed.explained("live_state", f"the live server was not asked: {why}")
             call = await live.ask(missed.ask.method, missed.ask.own, missed.ask.message["id"])
         except FireflyError as trouble:
             return missed.explained("live_failed", f"the live server did not answer: {trouble}")
         replay.index.add(call)
         if stateful:
-            live.made = len(place.made) + 1  # this one included, which is not noted yet
+            place.repeated = len(place.made) + 1  # this one included, which is not noted yet
         place.session.settle(missed.past, call, label=f"{key} (call {call.id})")
         return Answer(MatchKind.LIVE, call)
 
@@ -106,22 +108,25 @@ class Live:
             await self.end(session)
         await self._connector.close()
 
-    async def _bring(self, place: Place, live: LiveServer) -> str:
-        """Make the session's earlier calls on the live server; gives the reason if it is not where the session is then."""
+    async def _bring(self, place: Place, server: str) -> str:
+        """Make the session's earlier calls on the live servers; gives the reason if they are not where the session is then."""
         replay = place.session.replay
-        begin = start_of(replay.index, live.server, replay.policy.start)
-        if begin.origin == AMBIGUOUS:
-            return "the recording has several beginnings; choose one with --start"
-        if begin.writers or begin.totals:
-            return "the session continues a recorded one, whose calls are not made again"
+        for name in {server, *(made.call.server for made in place.made)}:
+            begin = start_of(replay.index, name, replay.policy.start)
+            if begin.origin == AMBIGUOUS:
+                return "the recording has several beginnings; choose one with --start"
+            if begin.writers or begin.totals:
+                return "the session continues a recorded one, whose calls are not made again"
+            if name not in self._specs:
+                return f"{name} is not among the live servers, and the session has called it"
         if place.unanswered:
             return f"the session's {place.unanswered} was not answered, and may have changed something"
-        while not live.trouble and live.made < len(place.made):
-            live.trouble = await self._again(place, live, place.made[live.made])
-            live.made += 1
-        return live.trouble
+        while not place.apart and place.repeated < len(place.made):
+            place.apart = await self._again(place, place.made[place.repeated])
+            place.repeated += 1
+        return place.apart
 
-    async def _again(self, place: Place, live: LiveServer, made: Made) -> str:
+    async def _again(self, place: Place, made: Made) -> str:
         """Make one earlier call; gives the reason if it is not answered as it was."""
         index = place.session.replay.index
         call, key = made.call, made.call.key
@@ -130,7 +135,7 @@ class Live:
         params = call.params
         if MARKER.search(text(params)):  # the recording does not hold what was asked, but the client has said it
             params = made.ask.own
-        again = await live.ask(call.method, params)
+        again = await self._server(place, key.server).ask(call.method, params)
         index.add(again)
         same = (again.result_hash, again.error) == (call.result_hash, call.error)
         if same or key in index.relation.volatile:

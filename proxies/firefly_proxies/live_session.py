@@ -63,10 +63,6 @@ class LiveServer:
             listed: servers whose tools the recording has.
         """
         self.server = server
-        self.made = 0
-        """How many of the replayed session's calls that have to do with state were made here."""
-        self.trouble = ""
-        """Why this server can no longer be where the replayed session is."""
         self._ledger = ledger
         self._emit = emit
         self._link = Link(server, ledger, connect, self._hear, listed)

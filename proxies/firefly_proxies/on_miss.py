@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -12,7 +13,6 @@ from firefly_mcp.canonical import call_hash
 from firefly_mcp.errors import FireflyError
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.engine import MADE_UP
-from firefly_mcp.replay.misses import Miss
 from firefly_mcp.store.simulated import SimulatedCall
 from firefly_mcp.types import Call, CallStatus, MatchKind
 from firefly_proxies.conversation import Emit
@@ -29,7 +29,7 @@ class Made(NamedTuple):
 
 @dataclass
 class Place:
-    """One replayed session on one server.
+    """One replayed session on one server, or on several that declared effects join: what makes one history.
 
     Attributes:
         session: the session.
@@ -37,6 +37,8 @@ class Place:
         lock: held while a call that has to do with state is answered: what it may change must be settled before the next one.
         made: its answered calls that have to do with state, in order.
         unanswered: a call that may have changed something and got no answer; empty when there is none.
+        repeated: how many of ``made`` were made elsewhere too.
+        apart: why elsewhere is in another state; empty as far as is known.
     """
 
     session: ReplaySession
@@ -44,6 +46,8 @@ class Place:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     made: list[Made] = field(default_factory=list)
     unanswered: str = ""
+    repeated: int = 0
+    apart: str = ""
 
 
 class Missed(NamedTuple):
@@ -59,11 +63,12 @@ class Missed(NamedTuple):
         """Why it missed."""
         return "" if self.answer.miss is None else self.answer.miss.cause
 
-    def explained(self, cause: str, why: str) -> Answer:
-        """The miss, with the reason why nothing else answered it either."""
+    def explained(self, reason: str, why: str) -> Answer:
+        """The miss, of the same cause, and why nothing else answered it: in a word for programs, and for people."""
         miss = self.answer.miss
-        told = why if miss is None else f"{miss.message}; {why}"
-        return replace(self.answer, miss=Miss(cause, told, [] if miss is None else miss.nearest))
+        assert miss is not None
+        told = replace(miss, message=f"{miss.message}; {why}")
+        return replace(self.answer, miss=told, notes={**self.answer.notes, "on_miss": reason})
 
 
 class Elsewhere(Protocol):
@@ -88,11 +93,11 @@ class OnMiss:
 
     def around(self, step: Step, session: ReplaySession, emit: Emit) -> Step:
         """The step of one session."""
-        places: dict[str, Place] = defaultdict(lambda: Place(session, emit))
+        places: dict[Hashable, Place] = defaultdict(lambda: Place(session, emit))
         relation = session.replay.index.relation
 
         async def answer(ask: Ask) -> Answer:
-            place = places[ask.key.server]
+            place = places[relation.realm(ask.key.server)]
             stateful = relation.reads_state(ask.key) or relation.writes(ask.key)
             async with place.lock if stateful else contextlib.nullcontext():
                 past, state = session.past(ask.key.server), session.state_key(*ask.key)
@@ -138,7 +143,7 @@ class Simulated:
         try:
             found = await self._simulator.answer(question, tool)
         except FireflyError as trouble:
-            return missed.explained("simulation", f"and it could not be simulated: {trouble}")
+            return missed.explained("not_simulated", f"and it could not be simulated: {trouble}")
         call = Call(
             id=MADE_UP,
             session=0,

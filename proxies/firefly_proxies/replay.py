@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from firefly_mcp.embed.hashing import HashingEmbedder
+from firefly_mcp.embed.protocol import Embedder
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.replay.forms import RequestForms
 from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
+from firefly_mcp.replay.semantic import SemanticNeighbours
 from firefly_mcp.replay.start import start_of
 from firefly_mcp.servers.names import ExposedNames, joined
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.types import ToolKey
+from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies.conversation import Conversation, Emit, Opening
+from firefly_proxies.replay_at_once import RecordedResults
 from firefly_proxies.replay_conversation import ReplayConversation, Wrap
 from firefly_proxies.replay_events import RecordedEvents
 from firefly_proxies.replay_lists import RecordedLists
@@ -43,6 +47,7 @@ class ReplayFactory:
         redaction: RedactionRules = NO_RULES,
         rules: ReplayRules = NO_REPLAY_RULES,
         wraps: Sequence[Wrap] = (),
+        embedder: Embedder | None = None,
     ) -> None:
         """Index the recording.
 
@@ -53,6 +58,7 @@ class ReplayFactory:
             log: keep replayed calls in the recording.
             redaction: rules for requests, beside those that the recorded sessions keep.
             rules: the user's, per tool.
+            embedder: ranks free text where the policy allows the ``semantic`` rung; the built-in one when None.
             wraps: steps around the look-up of calls (what to do on a miss, how fast to answer), the innermost first.
 
         Raises:
@@ -72,7 +78,10 @@ class ReplayFactory:
         rules.check(index.tools, str(recording.path))
         if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
-        self.replay = Replay(recording, self.policy, index)
+        neighbours = None
+        if self.policy.allows(MatchKind.SEMANTIC):
+            neighbours = SemanticNeighbours(recording, index, embedder or HashingEmbedder())
+        self.replay = Replay(recording, self.policy, index, neighbours)
         chosen = [name for name in known if not servers or name in servers]
         for name in chosen:
             start_of(index, name, self.policy.start)  # an unknown --start is refused now, not at the first call
@@ -84,6 +93,9 @@ class ReplayFactory:
         self.forms = RequestForms(recording, redaction)
         self.log = ReplayLog(recording) if log else None
         self.wraps = tuple(wraps)
+        self.answers_at_once = not self.wraps
+        """Whether plain hits may go the shorter way: nothing is wrapped around the look-up."""
+        self.results = RecordedResults(self)
         self._stateless = StatelessReplays(
             lambda opening, emit: ReplayConversation(self, opening, emit), lambda: not self.events.any
         )
@@ -105,7 +117,7 @@ class ReplayFactory:
         for wrap in self.wraps:
             await wrap.close()
         if self.log is not None:
-            self.log.flush()
+            self.log.close()
 
     def tool_definitions(self, server: str | None = None) -> list[JsonObject]:
         """The latest recorded definition of each tool, of one server or all, under its exposed name."""

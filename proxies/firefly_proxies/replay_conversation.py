@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.faults import FaultKind
-from firefly_mcp.types import ToolKey
+from firefly_mcp.store import queries
+from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
 from firefly_proxies.eras import discovery, handshake_result
+from firefly_proxies.replay_at_once import AtOnce
 from firefly_proxies.replay_exchanges import Call, Exchanges
 from firefly_proxies.replay_lists import StandingLists, complete, items
 from firefly_proxies.silence import Silence
@@ -72,7 +74,7 @@ class ReplayConversation:
         """Use :meth:`ReplayFactory.open`. A stateless ``opening`` leaves results as a server of that era gave them."""
         self._factory = factory
         self._servers = factory.servers
-        self._session = factory.replay.session()
+        self._session = factory.replay.session(lone=opening.transport == "http" and opening.session_id is None)
         self._log = factory.log.session(opening) if factory.log is not None else None
         self._silence = Silence()
         self._stateless = opening.stateless
@@ -81,6 +83,7 @@ class ReplayConversation:
         self._answer: Step = self._look_up
         for wrap in factory.wraps:
             self._answer = wrap.around(self._answer, self._session, emit)
+        self.at_once = AtOnce(factory, self._session, self._log, self._lists.served) if factory.answers_at_once else None
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer from the recording."""
@@ -152,8 +155,17 @@ class ReplayConversation:
             return await self._silence.keep(message["id"])
         if answer.call is not None:
             return self._recorded(message["id"], answer)
+        if (unknown := self._unknown_there(answer)) is not None:
+            return {"jsonrpc": "2.0", "id": message["id"], "error": unknown}
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(message["id"], MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})
+
+    def _unknown_there(self, answer: Answer) -> JsonObject | None:
+        """The error of a server that did not know the method when it was asked in another state: that depends on none."""
+        near = answer.miss.nearest if answer.miss is not None and answer.miss.cause in ("state", "origin", "session") else []
+        found = queries.call(self._factory.recording, int(near[0]["call"])) if near else None
+        error = None if found is None else found.error
+        return error if error is not None and error.get("code") == messages.METHOD_NOT_FOUND else None
 
     def _may_answer(self, server: str, method: str, params: JsonObject) -> bool:
         return bool(self._servers.single or self._session.candidates(server, method, *self._factory.forms.of(params, server)))
@@ -164,25 +176,22 @@ class ReplayConversation:
             tool = key.tool if method == "tools/call" else None
             asked, forms = self._factory.forms.of(params, key.server, tool)
             answer = await self._answer(Ask(self._session, key, method, message, params, asked, forms))
+            wanted = None if self._stateless else _asked_in(answer)
+            if wanted is not None:
+                able = (self._exchanges.unable(str(question.get("method"))) for question in wanted.values())
+                lacking = next(filter(None, able), None)
+                if lacking is not None:
+                    answer = replace(answer, kind=MatchKind.MISS, call=None, miss=self._exchanges.refused(key, lacking))
             if self._log is not None:
                 self._log.call(key.server, method, asked, answer)
-            result = None if answer.call is None else answer.call.result
-            if result is None or self._stateless or result.get("resultType") != "input_required":
+            if wanted is None or answer.call is None or answer.call.result is None:
                 break
-            more = await self._input(message["id"], result)
-            if more is None:
-                break
-            params = {
-                **{name: value for name, value in params.items() if name not in ("inputResponses", "requestState")},
-                **more,
-            }
+            more = await self._input(message["id"], wanted, answer.call.result)
+            params = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")} | more
         return answer
 
-    async def _input(self, request_id: messages.RequestId, result: JsonObject) -> JsonObject | None:
+    async def _input(self, request_id: messages.RequestId, wanted: dict[str, JsonObject], result: JsonObject) -> JsonObject:
         """Put the questions of an input-required result to a client of the handshake era; what the next round adds."""
-        wanted: dict[str, JsonObject] = dict(result.get("inputRequests") or {})
-        if any(self._exchanges.unable(str(question.get("method"))) for question in wanted.values()):
-            return None
         asked = [messages.request("", str(q["method"]), q.get("params")) for q in wanted.values()]
         answers = await self._exchanges.ask(asked, request_id)
         said = {key: answer["result"] for key, answer in zip(wanted, answers, strict=True) if "result" in answer}
@@ -209,8 +218,12 @@ class ReplayConversation:
         return messages.response(message["id"], {})
 
     async def _set_level(self, message: JsonObject, params: JsonObject) -> JsonObject:
-        if self._servers.single and not self._servers.offers(self._servers.names[0], "logging"):
-            return self._not_found(message["id"])
+        if self._servers.single:
+            refusal = self._factory.lists.refusal(self._servers.names[0], "logging/setLevel", params)
+            if refusal is not None:
+                return {"jsonrpc": "2.0", "id": message["id"], "error": refusal}
+            if not self._servers.offers(self._servers.names[0], "logging"):
+                return self._not_found(message["id"])
         self._exchanges.log_level = str(params.get("level"))
         return messages.response(message["id"], {})
 
@@ -245,9 +258,12 @@ class ReplayConversation:
             result = {"tools": self._factory.tool_definitions()}
         if result is not None:
             return messages.response(message["id"], result if self._stateless else handshake_result(result))
+        refusal = self._factory.lists.refusal(server, method, params)
+        if refusal is not None:
+            return {"jsonrpc": "2.0", "id": message["id"], "error": refusal}
         asked, forms = self._factory.forms.of(params, server)
         answer = self._session.answer(server, method, asked, forms)
-        if answer.call is not None:  # a refusal
+        if answer.call is not None:  # a refusal too, of a list that is a call
             return self._recorded(message["id"], answer)
         if not self._servers.offers(server, method.partition("/")[0]):
             return self._not_found(message["id"])
@@ -293,6 +309,15 @@ class ReplayConversation:
             result = response["result"]
             response["result"] = {**result, "_meta": {**(result.get("_meta") or {}), **answer.provenance()}}
         return response
+
+
+def _asked_in(answer: Answer) -> dict[str, JsonObject] | None:
+    """What an answer of the stateless era asks its client for, by name; None where it is complete."""
+    result = None if answer.call is None else answer.call.result
+    if result is None or result.get("resultType") != "input_required":
+        return None
+    wanted = result.get("inputRequests")
+    return wanted if isinstance(wanted, dict) else {}
 
 
 Handler = Callable[[ReplayConversation, JsonObject, JsonObject], Awaitable[JsonObject]]

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.index import Candidate
-from firefly_mcp.replay.misses import Miss
+from firefly_mcp.replay.misses import NEAREST, Miss
+from firefly_mcp.types import ToolKey
 from firefly_proxies.conversation import PAUSE, Emit
 from firefly_proxies.messages import REQUEST_CANCELLED, RequestId, error, loud_enough, params_of
 from firefly_proxies.replay_events import Event, Question, RecordedEvents, Script, answer_key, question_key
@@ -113,6 +114,10 @@ class Exchanges:
         needed = _CAPABILITIES.get(method)
         return needed if needed is not None and self.capabilities is not None and needed not in self.capabilities else None
 
+    def refused(self, key: ToolKey, lacking: str) -> Miss:
+        """The miss of a call that asks its client for something that it cannot do."""
+        return Miss(EXCHANGE, f"{key} is recorded, but it asks its client for {lacking}, and this client cannot do that")
+
     async def _exchange(self, call: Call, found: list[Candidate]) -> Answer:
         """Go through a call that asks its client something."""
         said: list[tuple[bytes, bytes | None]] = []
@@ -120,7 +125,7 @@ class Exchanges:
         if not able:
             questions = self._events.script(found[0].call).questions()
             lacking = next(filter(None, (self.unable(str(question.message.get("method"))) for question in questions)))
-            return self._miss(call, found, f"it asks the client for {lacking}, and this client cannot do that")
+            return self._missed(call, self.refused(ToolKey(call.server, str(call.params.get("name", call.method))), lacking))
         possible, position = able, 0
         while True:
             steps = self._events.script(possible[0].call).steps
@@ -137,7 +142,10 @@ class Exchanges:
             possible = [candidate for candidate in possible if self._said(candidate)[: len(said)] == said]
             if not possible:
                 asked = str(together[0].message.get("method"))
-                return self._miss(call, found, f"the client answered its {asked} as no recorded client did")
+                name = call.params.get("name", call.method)
+                why = f"{call.server}/{name} is recorded, but the client answered its {asked} as no recorded client did"
+                nearest = [{"call": candidate.call, "differs": {"answer": asked}} for candidate in found[:NEAREST]]
+                return self._missed(call, Miss(EXCHANGE, why, nearest))
             position = self._after(possible[0], len(said))
 
     async def _ask_recorded(self, questions: Sequence[Question], request_id: RequestId) -> list[JsonObject]:
@@ -163,14 +171,10 @@ class Exchanges:
         questions = self._events.script(candidate.call).questions()
         return any(self.unable(str(question.message.get("method"))) for question in questions)
 
-    def _miss(self, call: Call, found: Sequence[Candidate], why: str) -> Answer:
+    def _missed(self, call: Call, miss: Miss) -> Answer:
         """A declared miss; the session's state takes it in as it does any other."""
         missed = self._session.answer(call.server, call.method, call.params, call.forms, lambda _: False)
-        nearest: list[JsonObject] = [{"call": candidate.call, "differs": {"exchange": why}} for candidate in found[:3]]
-        name = call.params.get("name", call.method)
-        return replace(
-            missed, miss=Miss(EXCHANGE, f"{call.server}/{name} was recorded with these arguments, but {why}", nearest)
-        )
+        return replace(missed, miss=miss)
 
     async def _tell_all(self, call: Call, source: int, steps: Sequence[Event | tuple[Question, ...]]) -> None:
         for step in steps:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject, loads
 from firefly_mcp.replay import ReplayIndex
-from firefly_mcp.store.recording import LIST_DIRECTION, Recording
+from firefly_mcp.store.recording import ASIDE, Recording
 from firefly_mcp.types import ToolKey
 from firefly_proxies.messages import LIST_KEYS
 
@@ -25,6 +26,7 @@ CHANGES = {
 }
 """Which lists a notification is about."""
 _PAGES = 1000
+_Read = TypeVar("_Read", "Version", "Page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,16 @@ class Version:
     more: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page that was asked for by a cursor, and where in its session."""
+
+    session: int
+    after: int
+    cursor: str
+    result_hash: str
+
+
 class RecordedLists:
     """The lists of a recording, read when they are first asked for."""
 
@@ -52,6 +64,8 @@ class RecordedLists:
         self._recording = recording
         self._index = index
         self._events: dict[tuple[str, str], list[Version]] | None = None
+        self._loose: dict[tuple[str, str], list[Page]] = defaultdict(list)
+        self._refusals: dict[tuple[str, str], JsonObject] = {}
         self._versions: dict[tuple[str, str], list[Version]] = {}
         self._pages: dict[str, JsonObject] = {}
 
@@ -62,6 +76,23 @@ class RecordedLists:
             found = self._from_events().get(place, []) if method == "tools/list" else list(self._from_calls(server, method))
             self._versions[place] = found
         return self._versions[place]
+
+    def loose(self, server: str, method: str, cursor: str) -> list[Page]:
+        """Every reading of the page behind a cursor, in the order of the recording."""
+        if method == "tools/list":
+            self._from_events()
+            return [page for page in self._loose[(server, method)] if page.cursor == cursor]
+        pages = []
+        for found in self._index.exact(ToolKey(server, method), call_hash(method, {"cursor": cursor})):
+            result_hash = self._answer_of(found.call)
+            if result_hash is not None:
+                pages.append(Page(*self.place(found.call), cursor, result_hash))
+        return pages
+
+    def refusal(self, server: str, method: str, params: JsonObject) -> JsonObject | None:
+        """The error with which a server answered a request that is no call; None if it did not, or was not asked."""
+        self._from_events()
+        return self._refusals.get((server, call_hash(method, params)))
 
     def page(self, result_hash: str) -> JsonObject:
         """A page as it was answered."""
@@ -84,18 +115,24 @@ class RecordedLists:
             rows = self._recording.db.execute(
                 "SELECT e.session_id, e.message FROM call_event e JOIN session s ON s.id = e.session_id"
                 " WHERE e.call_id IS NULL AND e.direction = ? AND s.kind <> 'replay' ORDER BY e.id",
-                (LIST_DIRECTION,),
+                (ASIDE,),
             )
             open_lists: dict[tuple[int, str, str], int] = {}
             for session, message in rows:
                 told = loads(str(message))
                 place = (told["server"], told["method"])
+                if "error" in told:
+                    self._refusals[(told["server"], call_hash(told["method"], told["params"]))] = told["error"]
+                    continue
                 found = self._events[place]
                 cursor = told.get("cursor")
                 if cursor is None:
                     open_lists[(session, *place)] = len(found)
                     found.append(Version(session, told["after"], told["result_hash"]))
-                elif (number := open_lists.get((session, *place))) is not None:
+                    continue
+                self._loose[place].append(Page(session, told["after"], str(cursor), told["result_hash"]))
+                number = open_lists.get((session, *place))
+                if number is not None and all(cursor != known for known, _ in found[number].more):
                     first = found[number]
                     more = (*first.more, (str(cursor), told["result_hash"]))
                     found[number] = Version(first.session, first.after, first.result_hash, more)
@@ -153,7 +190,7 @@ class StandingLists:
     def changed(self, server: str, notification: str, call: int) -> None:
         """Take note that a recorded call, which was just served, has changed a list."""
         for method in CHANGES.get(notification, ()):
-            self._followed[(server, method)].change = call
+            self._followed[(server, method)] = _Followed(change=call)
 
     def version(self, server: str, method: str) -> Version | None:
         """The list as it stands now; None where the recording does not say."""
@@ -174,15 +211,19 @@ class StandingLists:
 
     def next_page(self, server: str, method: str, cursor: str) -> JsonObject | None:
         """The page behind a cursor: a cursor belongs to the list that issued it. None if that page was never read."""
-        given = self._followed[(server, method)].given
-        versions = self.recorded.versions(server, method)
-        for version in (*([given] if given is not None else []), *reversed(versions)):
-            for name, page in version.more:
-                if name == cursor:
-                    return self.recorded.page(page)
-        return None
+        followed = self._followed[(server, method)]
+        for name, result_hash in () if followed.given is None else followed.given.more:
+            if name == cursor:
+                return self.recorded.page(result_hash)
+        pages = self.recorded.loose(server, method, cursor)
+        if not pages:
+            return None
+        found: Page | None = pages[-1]
+        if followed.change is not None:
+            found = self._after_change(pages, followed.change, server)
+        return None if found is None else self.recorded.page(found.result_hash)
 
-    def _after_change(self, versions: list[Version], change: int, server: str) -> Version | None:
+    def _after_change(self, versions: list[_Read], change: int, server: str) -> _Read | None:
         """The list after the change: as read last at this point of the recorded session, or else as it was read next."""
         session, floor = self.recorded.place(change)
         now = self._now(server, session, floor)

@@ -147,6 +147,7 @@ class EitherEra:
         self._stateless = stateless
         self._emit = emit
         self._running: dict[RequestId, asyncio.Task[JsonObject]] = {}
+        self.at_once = getattr(handshake, "at_once", None)
 
     async def request(self, message: JsonObject) -> JsonObject:
         """Answer in the era of the request."""

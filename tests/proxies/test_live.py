@@ -38,7 +38,7 @@ def server(name: str, **settings: Any) -> ServerSpec:
 
 def found(answer: Any) -> tuple[str, str | None]:
     assert answer.meta
-    return answer.meta["firefly/match"], answer.meta.get("firefly/cause")
+    return answer.meta["firefly/match"], answer.meta.get("firefly/on_miss")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ async def test_a_call_with_side_effects_is_neither_asked_live_nor_made_again(sto
     rules = parse_replay_rules({"tools": {"notes/add_note": {"side_effects": True}}}, "replay.toml")
     async with replayed(rules=rules) as client:
         forbidden = await client.call_tool("notes_add_note", {"title": "never recorded"})
-        assert found(forbidden) == ("miss", "never_recorded")
+        assert found(forbidden) == ("miss", "forbidden")
         assert "by the rules" in str(forbidden.content)
     async with replayed(rules=rules) as client:
         await client.call_tool("notes_add_note", {"title": "bread"})
@@ -164,7 +164,7 @@ async def test_a_server_that_does_not_start_leaves_a_declared_miss(replayed: Rep
         answer = await client.call_tool("calc_add", {"a": 3, "b": 4})
         assert found(answer) == ("miss", "live_failed")
         silent = await client.call_tool("notes_list_notes", {"tag": "x"})
-        assert found(silent) == ("miss", "never_recorded")
+        assert found(silent) == ("miss", None)
 
 
 async def test_a_resource_that_was_not_read_is_read_live_in_the_session_s_state(tmp_path: Path) -> None:

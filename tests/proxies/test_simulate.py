@@ -158,7 +158,11 @@ async def test_a_model_that_fails_twice_leaves_a_declared_miss(reply: str | int 
         answer = await client.call_tool("calc_add", {"a": 3, "b": 4})
     assert answer.is_error
     assert answer.meta
-    assert (answer.meta["firefly/match"], answer.meta["firefly/cause"]) == ("miss", "simulation")
+    assert answer.meta == {
+        "firefly/match": "miss",
+        "firefly/cause": "never_recorded",
+        "firefly/on_miss": "not_simulated",
+    }
     assert why in str(answer.content)
     assert "sk-test" not in str(answer.content)
     assert len(model.asked) == 2
@@ -170,7 +174,7 @@ async def test_an_endpoint_that_is_not_there_leaves_a_declared_miss(replayed: Re
     async with replayed(model) as client:
         answer = await client.call_tool("calc_add", {"a": 3, "b": 4})
     assert answer.meta
-    assert answer.meta["firefly/cause"] == "simulation"
+    assert answer.meta["firefly/on_miss"] == "not_simulated"
 
 
 async def test_recorded_calls_invalid_arguments_and_forbidden_tools_are_not_put_to_the_model(replayed: Replayed) -> None:

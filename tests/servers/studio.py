@@ -49,6 +49,7 @@ class Studio:
         self.bus = InMemorySubscriptionBus()
         self.canvas = "white"
         self.hired: list[str] = []
+        self.talkative = True
 
     async def list_tools(self, ctx: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Two pages; the second one grows."""
@@ -69,7 +70,8 @@ class Studio:
             for step in (1, 2, 3):
                 await ctx.session.report_progress(step, 3, f"step {step}")
                 await ctx.session.send_log_message("info", f"at {step}", related_request_id=ctx.request_id)
-            await ctx.session.send_log_message("debug", "barely worth saying", related_request_id=ctx.request_id)
+            if self.talkative:
+                await ctx.session.send_log_message("debug", "barely worth saying", related_request_id=ctx.request_id)
             return _said(f"counted for {text}")
         if params.name == "paint":
             self.canvas = text
@@ -142,6 +144,9 @@ class Studio:
         return types.CompleteResult(completion=types.Completion(values=words))
 
     async def set_level(self, ctx: Any, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        if params.level not in ("debug", "info"):
+            raise MCPError(types.INVALID_PARAMS, "the studio is never that quiet", {"level": params.level})
+        self.talkative = params.level == "debug"
         return types.EmptyResult()
 
 
