@@ -13,6 +13,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.exchange.arrival import bring
@@ -108,7 +109,8 @@ class Episode:
         self._bring()
         self.recording = self._to_record()
         self._thread = self._served.enter_context(ServedInThread(self._record if self.recording else self._replay))
-        self.url = self._thread.url
+        # A client of the stateless era has a session only if it names one: here each test is one.
+        self.url = f"{self._thread.url}?session={quote(self.wanted.test, safe='')}"
         return self
 
     def __exit__(self, *_: object) -> None:
