@@ -29,6 +29,8 @@ _TEXT = 65_536
 _FEWEST = 4
 _INTEGER = re.compile(r"\A(.{0,120}?)(?<!\d)(\d{1,12})(\D{0,40})\Z", re.DOTALL)
 _EXACT = 1e-6
+_NEAR = 2 * 86400.0
+"""Seconds by which a clock may be off the time of the call."""
 
 Movers = dict[ToolKey, dict[str, frozenset[ToolKey]]]
 """By tool, by the place in its answer: the tools whose calls move the number there."""
@@ -38,6 +40,7 @@ class _Point(NamedTuple):
     place: int
     key: ToolKey
     value: int
+    asked: str
 
 
 def view(result: Any) -> Any:
@@ -55,6 +58,11 @@ def view(result: Any) -> Any:
     return texts[0] if len(texts) == 1 else texts
 
 
+def near_clock(value: float, called_at: float) -> bool:
+    """Whether a number is the time of a call, in seconds or a smaller unit; a clock of the server's own may be no such time."""
+    return any(abs(value / unit - called_at) < _NEAR for unit in (1, 1e3, 1e6, 1e9))
+
+
 def movers(calls: Sequence[Call], result_of: Callable[[Call], Any]) -> Movers:
     """The counting numbers in one session's calls of one server, in order, and what moves them."""
     series: dict[tuple[str, str, str], list[_Point]] = defaultdict(list)
@@ -65,9 +73,9 @@ def movers(calls: Sequence[Call], result_of: Callable[[Call], Any]) -> Movers:
         if call.status == CallStatus.DONE and call.result_hash is not None:
             asked = text(call.params)
             for place, before, value, after in _numbers(view(result_of(call))):
-                if str(value) in asked:  # what the client said itself
+                if str(value) in asked or near_clock(value, call.started_at):  # what the client said itself, or the time
                     continue
-                series[(place, before, after)].append(_Point(index, call.key, value))
+                series[(place, before, after)].append(_Point(index, call.key, value, call.args_hash))
     keys = [call.key for call in taken]
     found: Movers = defaultdict(dict)
     for (place, _, _), points in series.items():
@@ -85,8 +93,12 @@ def movers(calls: Sequence[Call], result_of: Callable[[Call], Any]) -> Movers:
 def _moving(points: Sequence[_Point], keys: Sequence[ToolKey]) -> frozenset[ToolKey]:
     """The tools whose calls move the number of a series; empty when that cannot be told, or when it stands still.
 
-    An answer may as well tell an old value that was kept (when something was made): only new heights count.
+    An answer may as well tell an old value that was kept (when something was made): only new heights count. And it may be no
+    count at all but what the arguments come to: some call must have been repeated and have got another number.
     """
+    first: dict[tuple[ToolKey, str], int] = {}
+    if all(first.setdefault((point.key, point.asked), point.value) == point.value for point in points):
+        return frozenset()
     heights: list[_Point] = []
     for point in points:
         if not heights or point.value > heights[-1].value:

@@ -10,7 +10,8 @@
 * A number in X's answers grows with every call of W (:mod:`firefly_mcp.state.counters`): W affects X, whatever its name says.
 * A probe session that repeats a session without one of its writers: a read that answers otherwise was affected by it.
 
-Overlapping calls prove nothing. Replayed calls are no evidence.
+Overlapping calls prove nothing, nor do those that hand in a cursor (they belong to the call that issued it). Replayed calls are
+no evidence.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Any
 
 from firefly_mcp.differences import differences
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.state.counters import Movers, movers, view
+from firefly_mcp.state.counters import Movers, movers, near_clock, view
+from firefly_mcp.state.cursors import cursors_of
 from firefly_mcp.state.effects import PROTOCOL_READS, Effect, EffectRelation, Pair
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.state.verbs import takes_language
@@ -39,9 +41,6 @@ _CLOCK = re.compile(
     r"|\b\d+(?:\.\d+)? ?(?:ms|µs|us|s|sec|seconds|MB|KB)\b"
 )
 _DURATION = re.compile(r"elapsed|duration|uptime|latency|_ms$|seconds|memory|\bpid\b", re.IGNORECASE)
-_NEAR = 2 * 86400.0
-"""Seconds by which a clock may be off the time of the call."""
-
 Probe = tuple[Sequence[Call], Sequence[Call]]
 """``(the calls of a probe, the calls of the session that it repeats)``."""
 
@@ -108,7 +107,7 @@ class _Evidence:
         for index, call in enumerate(calls):
             overlaps_before.append(overlapping)
             overlapping += bool(call.overlaps)
-            if call.status == CallStatus.DONE and not call.overlaps:
+            if call.status == CallStatus.DONE and not call.overlaps and not cursors_of(call.params):
                 seen = last.get((call.key, call.args_hash))
                 if seen is not None and overlaps_before[index] == overlaps_before[seen]:
                     between = tuple(calls[at] for at in writers[-_FAR:] if at > seen)
@@ -273,7 +272,7 @@ def _is_clock(place: str, one: Any, other: Any, called_at: float) -> bool:
         return False
     if _DURATION.search(place.rpartition("/")[2]):
         return True
-    return any(abs(one / unit - called_at) < _NEAR and abs(other / unit - called_at) < _NEAR for unit in (1, 1e3, 1e6, 1e9))
+    return near_clock(one, called_at) and near_clock(other, called_at)
 
 
 def _at(value: Any, pointer: str) -> Any:
