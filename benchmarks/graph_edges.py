@@ -133,7 +133,11 @@ def fit(data: Booking, *, seed: int = 0) -> Coefficients:
     mine = [line["true"] for line in read_labels() if line["request"] // _GROUP in whole.groups]
     echo = (sum(true for _, true in passed) + 1) / (sum(says for says, _ in passed) + 2)
     return Coefficients(
-        round(intercept, 2), round(schema, 2), round(description, 2), round((sum(mine) + 1) / (len(mine) + 2), 2), round(echo, 2)
+        round(intercept, 2),
+        round(schema, 2),
+        round(description, 2),
+        round((sum(mine) + 1) / (len(mine) + 2), 2),
+        round(echo, 2),
     )
 
 
