@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def main() -> int:
     if arguments.json:
         document = {
             "split": arguments.split, "seed": arguments.seed, "count": arguments.count, "facts": arguments.facts,
-            "asked": arguments.totals, "scores": [asdict(one) for one in scores],
+            "asked": arguments.totals, "scores": [vars(one) for one in scores],
         }  # fmt: skip
         arguments.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     best = [one for one in scores if one.name.startswith("firefly, + semantic")]

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.complexfuncbench import Recorded
 from benchmarks.wordings import PLACE_WORDINGS, REQUESTS, concierge, slots
+from firefly_mcp.canonical import hash_json
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"\d\d:\d\d")
@@ -267,30 +268,37 @@ def negatives() -> dict[str, Change]:
 
 
 def other_places(calls: list[Recorded]) -> Change:
-    """Another place that was recorded with another tool, or the same with one word changed."""
+    """Another place, recorded with another tool, or the same with one word changed; none that the tool was asked for."""
     known = sorted({value for call in calls for name, _, value in leaves(call.arguments) if _place(name, value)})
 
     def change(value: str, source: random.Random) -> str:
         other = source.choice(known)
-        mine, theirs = value.split(), other.split()
-        if len(mine) > 1 and source.random() < 0.5:
-            mine[source.randrange(len(mine))] = source.choice(theirs)
+        mine, theirs = value.split(), [word for word in other.split() if _names(word)]
+        named = [at for at, word in enumerate(mine) if _names(word)]
+        if len(mine) > 1 and named and theirs and source.random() < 0.5:
+            mine[source.choice(named)] = source.choice(theirs)
             return " ".join(mine)
         return str(other)
 
     made = _one(_place, change)
+    asked = {(call.tool, _words(call.arguments)) for call in calls if "query" in call.arguments}
 
     def different(call: Recorded, tool: dict[str, Any], source: random.Random) -> dict[str, Any] | None:
         arguments = made(call, tool, source)
-        return None if arguments is None or _words(arguments) == _words(call.arguments) else arguments
+        return None if arguments is None or (call.tool, _words(arguments)) in asked else arguments
 
     return different
 
 
-def _words(arguments: dict[str, Any]) -> list[str]:
-    """The words of a place, so that another spelling of it is not taken for another place."""
+def _names(word: str) -> bool:
+    """Whether a word is part of a name: ``The`` and ``of`` are not, and with another one it is no other place."""
+    return not word[:1].islower() and word.lower() not in ("the", "a", "of", "and", "&", "-") and any(map(str.isalnum, word))
+
+
+def _words(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The words of a place, so that another spelling of it (``The Uffizi Gallery``) is not taken for another place."""
     text = unicodedata.normalize("NFKD", str(arguments["query"])).encode("ascii", "ignore").decode()
-    return sorted(re.findall(r"[a-z0-9]+", text.lower()))
+    return tuple(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in ("the", "a"))
 
 
 def requests(split: str, count: int, seed: int, places: list[str]) -> tuple[list[Recorded], list[Variant]]:
@@ -302,7 +310,12 @@ def requests(split: str, count: int, seed: int, places: list[str]) -> tuple[list
         kind = REQUESTS[number % len(REQUESTS)]
         filling = slots(source, places)
         trip = f"T{number // 12:05}"  # a few requests share an identity, so that there is something to choose from
-        base = Recorded("Ask_Concierge", concierge(trip, kind.recorded.format(**filling)), {"request": number}, number // 12)
+        base = Recorded(
+            "Ask_Concierge",
+            concierge(trip, kind.recorded.format(**filling)),
+            {"answer": hash_json([trip, number])},
+            number // 12,
+        )
         recorded.append(base)
         wordings = kind.dev if split == "dev" else kind.test
         for wording in wordings:
@@ -318,5 +331,5 @@ def documents(calls: list[Recorded]) -> list[Recorded]:
     made = []
     for number, call in enumerate(calls):
         path = f"trips/{call.session:04}/{call.tool.lower().replace('(', '').replace(')', '')}-{number:05}.json"
-        made.append(Recorded("Read_Document", {"path": path}, {"document": number}, call.session))
+        made.append(Recorded("Read_Document", {"path": path}, {"document": hash_json(path)}, call.session))
     return made

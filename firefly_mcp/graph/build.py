@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from firefly_mcp.graph.evidence import flow_evidence
 from firefly_mcp.graph.fields import ACROSS_SERVERS, NO_PRODUCER, format_fit, match_fields, type_fit
-from firefly_mcp.graph.model import Edge, EdgeKey, ToolGraph, score_of
+from firefly_mcp.graph.model import Edge, EdgeKey, ToolGraph
 from firefly_mcp.graph.ports import Input, Output, fields_by_tool, iter_ports
+from firefly_mcp.graph.score import score_of
 from firefly_mcp.graph.similarity import Described, Embeds, Floats, Ints, by_embedder, by_words
 from firefly_mcp.graph.words import name_words, nouns, produces, text_words
 from firefly_mcp.jsonio import JsonObject

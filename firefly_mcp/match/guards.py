@@ -17,7 +17,7 @@ Guard = Callable[[str, str], bool]
 
 
 def same_numerals(asked: str, recorded: str) -> bool:
-    """The same numbers in the same order: a number is an amount, a year or a part of a name, whatever stands around it."""
+    """The same numbers: a number is an amount, a year or a part of a name, whatever stands around it."""
     return numerals(asked) == numerals(recorded)
 
 

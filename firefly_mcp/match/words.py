@@ -11,7 +11,9 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-_TOKEN = re.compile(r"(?<![\w])-(?=\d)|\d+(?:[.,:/]\d+)*(?![^\W\d_])|[^\W_]+(?:['’][^\W_]+)*|[<>=$€£¥%#@+*^~|&]|[,;:.!?()/\n]")
+_TOKEN = re.compile(
+    r"(?<![\w])-(?=\d)|\d+(?:[.,:/]\d+)*(?![^\W\d_])|[^\W_]+(?:['’][^\W_]+)*|[<>=$€£¥%#@+*^~|&]|[,;:!?()/\n]|\.(?=\s+[^\W\d_a-z])"
+)
 _NUMERAL = re.compile(r"(?:(?<![\w])-)?\d+(?:[.,:/]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _NUMBER_WORDS = {
@@ -76,10 +78,13 @@ class Word:
 
 @lru_cache(maxsize=65536)
 def numerals(text: str) -> list[str]:
-    """The numbers inside a text, in order, written in digits; they identify even where the words around them do not."""
-    found = [(match.start(), _plain(match[0])) for match in _NUMERAL.finditer(text)]
-    found += [(match.start(), _NUMBER_WORDS[match[0].lower()]) for match in _NUMBER_WORD.finditer(text)]
-    return [number for _, number in sorted(found)]
+    """The numbers inside a text, in digits and sorted; they identify even where the words around them do not.
+
+    What each number counts is left to the order of words (:func:`firefly_mcp.match.guards.same_roles`).
+    """
+    found = [_plain(match[0]) for match in _NUMERAL.finditer(text)]
+    found += [_NUMBER_WORDS[match[0].lower()] for match in _NUMBER_WORD.finditer(text)]
+    return sorted(found)
 
 
 _NUMBER_WORD = re.compile(r"\b(?:" + "|".join(_NUMBER_WORDS) + r")\b", re.IGNORECASE)

@@ -24,7 +24,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import REPLAY_INDEX
 from firefly_mcp.store.transaction import StoreErrors
-from firefly_mcp.types import Call, Connection, Session, ToolKey
+from firefly_mcp.types import Call, Connection, Session, ToolKey, goes_on
 
 __all__ = ["Candidate", "End", "ReplayIndex"]
 
@@ -165,7 +165,7 @@ class ReplayIndex:
 
     def _hashes(self, call: Call) -> list[tuple[str, str]]:
         found = [("args", call.args_hash)]
-        if call.tool is not None:
+        if call.tool is not None and not goes_on(call.params):
             normalized, identity, _ = self._evidence.hashes.all(call.key, call.arguments)
             found += [("normalized", normalized), ("identity", identity)]
         return found

@@ -27,7 +27,7 @@ from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.transaction import StoreErrors, Transaction
-from firefly_mcp.types import CallStatus, Connection, Session, ToolKey
+from firefly_mcp.types import CallStatus, Connection, Session, ToolKey, goes_on
 
 GENERATION = "replay_index"
 """The key in ``info`` whose value changes whenever what the index said before is no longer so."""
@@ -35,7 +35,7 @@ ERROR = b"e"
 """Before the hash of a JSON-RPC error, where else the hash of a result stands."""
 _CHUNK = 5000
 """Calls read and written at a time: other processes may record in between."""
-_ALGORITHM = 3
+_ALGORITHM = 4
 _HASH_BYTES = 16
 _CACHED_HASHES = 20_000
 
@@ -264,8 +264,11 @@ class Indexer:
             "SELECT id, params FROM call WHERE tool IS NOT NULL AND id IN (SELECT value FROM json_each(?))", (text(calls),)
         ).fetchall()
         hashed, texts = [], []
-        for number, params in rows:
-            normalized, identity, found = self.evidence.hashes.all(key, _arguments(str(params)))
+        for number, stored in rows:
+            params = loads(str(stored))
+            if goes_on(params):
+                continue
+            normalized, identity, found = self.evidence.hashes.all(key, _arguments(params))
             hashed.append((packed(normalized), packed(identity), number))
             texts += [(number, place, digest) for place, digest in found]
         with Transaction(self.recording.path, self.db):
@@ -336,8 +339,8 @@ class _Pass:
                     state = paged(self._all.recording, state, cursors_of(loads(params)), reversed(answered))
                 answered.append((args_hash, result_hash or ""))
                 normalized = identity = None
-                if tool is not None:
-                    normalized, identity, found = self._hashed(key, args_hash, params)
+                if tool is not None and (hashed := self._hashed(key, args_hash, params)) is not None:
+                    normalized, identity, found = hashed
                     texts += [(number, where, digest) for where, digest in found]
                 position = self._positions.get(place, 0)
                 self._positions[place] = position + 1
@@ -363,9 +366,13 @@ class _Pass:
             self._db.executemany("INSERT OR REPLACE INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", candidates)
             self._db.executemany("INSERT OR REPLACE INTO candidate_text VALUES (?, ?, ?)", texts)
 
-    def _hashed(self, key: ToolKey, args_hash: str, params: str) -> tuple[bytes, bytes, tuple[tuple[str, str], ...]]:
+    def _hashed(self, key: ToolKey, args_hash: str, stored: str) -> tuple[bytes, bytes, tuple[tuple[str, str], ...]] | None:
+        """The hashes of a call's arguments; None for a call that its arguments do not tell apart from others."""
         known = self._hashes.get((key, args_hash))
         if known is None:
+            params = loads(stored)
+            if goes_on(params):
+                return None
             normalized, identity, texts = self._evidence.hashes.all(key, _arguments(params))
             known = packed(normalized), packed(identity), texts
             if len(self._hashes) < _CACHED_HASHES:
@@ -462,8 +469,8 @@ def _forget_runs(db: apsw.Connection, runs: Iterable[tuple[int, int]]) -> None:
         db.execute("DELETE FROM candidate_run WHERE session_id = ? AND server_id = ?", (session, server))
 
 
-def _arguments(params: str) -> JsonObject:
-    arguments = loads(params).get("arguments")
+def _arguments(params: JsonObject) -> JsonObject:
+    arguments = params.get("arguments")
     return arguments if isinstance(arguments, dict) else {}
 
 

@@ -28,6 +28,7 @@ class Reader:
             self._db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             self._db.set_busy_timeout(10_000)
             self._db.pragma("mmap_size", _MAPPED)
+        self._cursor = self._db.cursor()
         self._reading = False
         self._taken = 0
 
@@ -42,9 +43,10 @@ class Reader:
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """The rows of a query."""
-        self.snapshot()
+        if not self._reading:
+            self.snapshot()
         try:
-            return self._db.execute(sql, values).fetchall()
+            return self._cursor.execute(sql, values).fetchall()
         except apsw.Error:
             with StoreErrors(self.path):
                 raise

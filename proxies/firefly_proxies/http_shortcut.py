@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from firefly_proxies.conversation import AtOnce
 from firefly_proxies.http_checks import Headers
 from firefly_proxies.http_protocol import OneWriteProtocol
 
@@ -25,8 +26,6 @@ _LONGEST_HEAD = 4096
 _ODD = (b"transfer-encoding", b"expect", b"upgrade", b"connection")
 _log = logging.getLogger(__name__)
 
-AtOnce = Callable[[bytes], bytes | None]
-"""Answers the body of a request with the body of the response; None if it cannot at once, and then nothing has changed."""
 Scope = dict[str, Any]
 
 

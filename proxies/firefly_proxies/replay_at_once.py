@@ -14,7 +14,7 @@ from firefly_mcp.jsonio import dumps, loads
 from firefly_mcp.replay import Hit, ReplaySession
 from firefly_mcp.replay.ladder import Asked
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.types import ToolKey
+from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies.messages import META_SESSION, META_VERSION, is_request_id
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _KEPT = 2048
 _LONGEST_KEPT = 8192
-_NOT_PLAIN = (*(f'"{key}"' for key in (MARK, "_meta", "resultType", "ttlMs", "cacheScope")), '"isError":true')
-"""What a result holds that has to be looked at more closely. Inside a string the quotes would be escaped."""
+
+Kept = tuple[int, MatchKind, bool, int, float]
 
 
 class RecordedResults:
@@ -34,25 +34,23 @@ class RecordedResults:
         """Of the factory's recording."""
         self._reader = factory.recording.reader
         self._provenance = factory.policy.provenance
-        self._kept: dict[Hit, bytes] = {}
-        said = factory.events.any
+        self._kept: dict[Kept, bytes] = {}
+        self._said = factory.events.any
         self._sql = "SELECT data FROM blob WHERE hash = ?1"
-        self._values = 2 if said else 1
-        if said:
+        if self._said:
             self._sql += " AND NOT EXISTS (SELECT 1 FROM call_event WHERE call_id = ?2)"
 
     def of(self, hit: Hit) -> bytes | None:
         """The result as JSON; None if more is to be done than to send it."""
-        known = self._kept.get(hit)
+        candidate = hit.candidate
+        kept = (candidate.call, hit.kind, hit.same_state, hit.variants, hit.distance)
+        known = self._kept.get(kept)
         if known is not None:
             return known
-        values = (hit.candidate.outcome, hit.candidate.call)
-        rows = self._reader.rows(self._sql, values[: self._values])
-        if not rows:
+        rows = self._reader.rows(self._sql, (candidate.outcome, candidate.call) if self._said else (candidate.outcome,))
+        if not rows or not _plain(rows[0][0]):
             return None
         data: str = rows[0][0]
-        if not data.endswith("}") or any(mark in data for mark in _NOT_PLAIN):
-            return None
         result = data.encode()
         if self._provenance:
             separator = b"" if data == "{}" else b","
@@ -60,8 +58,20 @@ class RecordedResults:
         if len(result) <= _LONGEST_KEPT:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
-            self._kept[hit] = result
+            self._kept[kept] = result
         return result
+
+
+def _plain(data: str) -> bool:
+    """Whether a stored result is to be sent as it is. Quotes inside its strings are escaped, so that none looks like a key."""
+    return data.endswith("}") and not (
+        f'"{MARK}"' in data
+        or '"_meta"' in data
+        or '"resultType"' in data
+        or '"ttlMs"' in data
+        or '"cacheScope"' in data
+        or '"isError":true' in data
+    )
 
 
 class AtOnce:

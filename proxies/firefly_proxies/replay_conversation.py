@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, ReplaySession
 from firefly_mcp.replay.faults import FaultKind
+from firefly_mcp.store import queries
 from firefly_mcp.types import MatchKind, ToolKey
 from firefly_proxies import messages
 from firefly_proxies.conversation import Emit, Opening
@@ -154,8 +155,17 @@ class ReplayConversation:
             return await self._silence.keep(message["id"])
         if answer.call is not None:
             return self._recorded(message["id"], answer)
+        if (unknown := self._unknown_there(answer)) is not None:
+            return {"jsonrpc": "2.0", "id": message["id"], "error": unknown}
         why = answer.miss.message if answer.miss else "not recorded"
         return messages.error(message["id"], MISS_CODE, f"firefly replay: {why}", {"firefly/match": "miss"})
+
+    def _unknown_there(self, answer: Answer) -> JsonObject | None:
+        """The error of a server that did not know the method when it was asked in another state: that depends on none."""
+        near = answer.miss.nearest if answer.miss is not None and answer.miss.cause in ("state", "origin", "session") else []
+        found = queries.call(self._factory.recording, int(near[0]["call"])) if near else None
+        error = None if found is None else found.error
+        return error if error is not None and error.get("code") == messages.METHOD_NOT_FOUND else None
 
     def _may_answer(self, server: str, method: str, params: JsonObject) -> bool:
         return bool(self._servers.single or self._session.candidates(server, method, *self._factory.forms.of(params, server)))

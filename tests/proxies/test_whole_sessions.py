@@ -18,14 +18,21 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from pydantic import FileUrl
 
+from firefly_mcp.exchange.cassette import read_cassette, write_cassette
+from firefly_mcp.forget import forget
 from firefly_mcp.redact import Redactor
 from firefly_mcp.replay import ReplayPolicy
 from firefly_mcp.servers.config import ServerSpec
+from firefly_mcp.store import queries
+from firefly_mcp.store.merge import merge
+from firefly_mcp.store.prune import Choice
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import MatchKind
+from firefly_proxies.conversation import Opening
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.replay import ReplayFactory
 from firefly_proxies.serve import running_http
-from tests.proxies.harness import SERVERS
+from tests.proxies.harness import SERVERS, stored_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 STATELESS = "2026-07-28"
@@ -106,6 +113,12 @@ async def failure(call: Any) -> Any:
     with pytest.raises(MCPError) as caught:
         await call
     return (caught.value.error.code, caught.value.error.message, caught.value.error.data)
+
+
+async def failing(call: Any) -> str:
+    result = await call
+    assert result.is_error
+    return str(result.content)
 
 
 async def visit(client: Client, person: Person) -> list[Any]:
@@ -240,6 +253,17 @@ async def test_the_clients_answer_tells_recorded_variants_apart_and_another_answ
                 assert "answered its sampling/createMessage as no recorded client did" in str(missed.content)
 
 
+@pytest.mark.parametrize("mode", ["legacy", STATELESS])
+@pytest.mark.parametrize("match", [MatchKind.NORMALIZED, MatchKind.SEMANTIC])
+async def test_a_round_of_input_is_answered_only_where_the_same_was_said(first: Seen, mode: str, match: MatchKind) -> None:
+    path, _ = first
+    person = Person(colour="blue", said="forty-three")
+    async with replay(path, match=match, lenient=True) as url, person.client(url, mode) as client:
+        for tool in ("ask_user", "ask_model"):
+            missed = await failing(client.call_tool(tool, {"text": "?"}))
+            assert "firefly replay" in missed
+
+
 async def test_a_client_that_cannot_answer_is_not_asked(first: Seen) -> None:
     path, _ = first
     async with replay(path) as url, Client(url, mode="legacy") as client:
@@ -309,3 +333,90 @@ async def test_several_servers_behind_one_endpoint_look_the_same_in_replay(tmp_p
         person = Person()
         async with replay(tmp_path / "a.db") as url, person.client(url, "legacy") as client:
             assert await everywhere(client, person) == live
+
+
+def pruned(path: Path, out: Path) -> None:
+    shutil.copy(path, out)
+    with Recording(out) as recording:
+        writer = recording.begin_session("record", key="gone")
+        writer.listed("studio", "tools/list", None, {"tools": [{"name": "secret tool"}]}, after=0)
+        (gone,) = (session.id for session in queries.sessions(recording) if session.key == "gone")
+    forget(out, Choice(frozenset({gone})))
+    assert b"secret tool" not in stored_bytes(out)
+
+
+def merged(path: Path, out: Path) -> None:
+    other = out.with_name("other.db")
+    with Recording(other, create=True) as recording:
+        writer = recording.begin_session("record")
+        number = writer.begin_call("elsewhere", "tools/call", {"name": "x"})
+        writer.end_call(number, result={"content": []})
+    merge([other, path], out)
+
+
+def carried(path: Path, out: Path) -> None:
+    with Recording(path) as recording:
+        write_cassette(recording, out.with_suffix(".jsonl"))
+    with Recording(out, create=True) as recording:
+        read_cassette(out.with_suffix(".jsonl"), recording)
+
+
+@pytest.mark.parametrize("way", [pruned, merged, carried])
+async def test_whole_sessions_outlive_pruning_merging_and_a_cassette(first: Seen, way: Any, tmp_path: Path) -> None:
+    path, live = first
+    way(path, tmp_path / "new.db")
+    person = Person()
+    with Recording(tmp_path / "new.db") as recording:
+        factory = ReplayFactory(recording, servers=["studio"])
+        async with running_http(factory) as url, person.client(f"{url}?session=again", "legacy") as client:
+            assert await visit(client, person) == live
+
+
+def message(number: int, method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
+async def test_a_call_that_its_client_takes_back_waits_for_no_answer_of_it(first: Seen) -> None:
+    path, _ = first
+    asked = anyio.Event()
+
+    async def emit(sent: dict[str, Any], related: Any) -> None:
+        assert sent["method"] == "elicitation/create"
+        assert related == 2
+        asked.set()
+
+    with Recording(path) as recording:
+        factory = ReplayFactory(recording)
+        conversation = await factory.open(Opening("http", session_id="its own"), emit)
+        await conversation.request(message(1, "initialize", capabilities={"elicitation": {}}, protocolVersion="2025-11-25"))
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(conversation.request, message(2, "tools/call", name="ask_user", arguments={"text": "?"}))
+                await asked.wait()
+                await conversation.notify({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}})
+        await conversation.close()
+        await factory.close()
+
+
+async def test_what_a_server_did_not_know_it_does_not_know_in_any_state(tmp_path: Path) -> None:
+    async def emit(sent: dict[str, Any], related: Any) -> None:
+        return
+
+    answers: list[Any] = []
+    hello = message(1, "initialize", capabilities={}, protocolVersion="2025-11-25", clientInfo={"name": "c", "version": "1"})
+    requests = [message(2, "studio/open", at=9), message(3, "ping"), message(4, "resources/subscribe", uri=CANVAS)]
+    with Recording(tmp_path / "a.db", create=True) as recording:
+        for make in (
+            lambda: RecordFactory(recording, {"studio": studio()}, redactor=Redactor()),
+            lambda: ReplayFactory(recording),
+        ):
+            factory = make()
+            for _ in range(2):
+                conversation = await factory.open(Opening("http", session_id="its own"), emit)
+                await conversation.request(hello)
+                await conversation.notify({"jsonrpc": "2.0", "method": "notifications/initialized"})
+                answers.append([await conversation.request(request) for request in requests])
+                await conversation.close()
+            await factory.close()
+    assert answers[0][0]["error"]["code"] == -32601
+    assert answers == [answers[0]] * 4

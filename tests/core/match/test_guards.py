@@ -18,6 +18,8 @@ SAME = [
     ("tickets for two children", "tickets for 2 kids"),
     ("parks close to the station", "parks near the station"),
     ("cats and dogs", "dogs and cats"),
+    ("3 adults and 2 children", "2 kids and 3 adults"),
+    ("seats on the St. Pancras boat tour", "seats on the boat tour of St. Pancras"),
 ]
 OTHER = [
     ("same_numerals", "3 rooms", "4 rooms"),
@@ -43,6 +45,8 @@ OTHER = [
     ("same_roles", "Alice owes Bob money", "Bob owes Alice money"),
     ("same_roles", "convert euros to dollars", "convert dollars to euros"),
     ("same_roles", "dog bites man", "man bites dog"),
+    ("same_roles", "3 adults and 2 children", "2 adults and 3 children"),
+    ("same_roles", "flight 12 on May 3", "flight 3 on May 12"),
     ("same_roles", "cafes in hotels", "hotels in cafes"),
     ("same_roles", "tell Anna that Ben won", "tell Ben that Anna won"),
     ("same_roles", "books by Anna for Ben", "books by Ben for Anna"),

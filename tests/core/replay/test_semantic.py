@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
         session.connect("guide", {}, origin="proven(x)")
         for call in CALLS:
             number = session.begin_call("guide", "tools/call", params_of("ask", call))
-            session.end_call(number, result={"content": [{"type": "text", "text": str(number)}]})
+            session.end_call(number, result={"content": [{"type": "text", "text": f"about {call['query']}"}]})
     return made
 
 
