@@ -278,7 +278,7 @@ def _is_clock(place: str, one: Any, other: Any, called_at: float) -> bool:
 
 
 def _timeless(text: str, called_at: float) -> str:
-    """A text without the time of the call, durations and made-up ids. A date that is not about now is no clock of this world."""
+    """A text without the time of the call, durations and made-up ids. A date that is not about now is no clock of ours."""
     days = {time.strftime("%Y-%m-%d", time.gmtime(called_at + offset * 86400)) for offset in (-1, 0, 1)}
     return _CLOCK.sub("", _STAMP.sub(lambda found: "" if found[1] in days else found[0].replace(":", "_"), text))
 
