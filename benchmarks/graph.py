@@ -57,6 +57,7 @@ def _embedders() -> dict[str, Embeds]:
     if find_spec("firefly_mcp.embed") is None:
         return {}
     from firefly_mcp.embed.named import local_embedder
+
     from firefly_mcp.errors import FireflyError
 
     found: dict[str, Embeds] = {}
