@@ -3,7 +3,7 @@
 #   make test     the test suite
 #   make check    lint, types, import rules, tests
 #   make bench    short versions of what benchmarks/README.md reports
-#   make conformance   the official MCP conformance suite, directly and through the recording proxy
+#   make conformance   the official MCP conformance suite, directly, through the recording proxy and in replay
 
 OUT   ?= out
 ARGS  ?=

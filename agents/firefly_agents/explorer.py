@@ -146,7 +146,7 @@ class Explorer:
         finally:
             await pool.close()
         tools = queries.tool_map(self.recording)
-        self._relation = EffectRelation(tools, declared=declared_stateless(self.recording, tools))
+        self._relation = EffectRelation(tools, stateless=declared_stateless(self.recording))
         pool = self.workshop.pool(self._relation.stateless)
         try:
             number = len(touring)
