@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import graph_edges, graph_flow, graph_scale
 from benchmarks.booking import load
+from firefly_mcp.graph.score import FITTED
 from firefly_mcp.graph.similarity import Embeds
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     report["edges"] = []
     for seed in range(options.seeds):
         # The coefficients of the package were fitted on the first split; elsewhere they would have seen the test half.
-        fitted = graph_edges.FITTED if seed == 0 else graph_edges.fit(data, seed=seed)
+        fitted = FITTED if seed == 0 else graph_edges.fit(data, seed=seed)
         found = graph_edges.measure(data, seed=seed, fitted=fitted, embedders=embedders)
         report["edges"].append({**found, "coefficients": asdict(fitted)})
         _tell_edges(found)
@@ -57,7 +58,6 @@ def _embedders() -> dict[str, Embeds]:
     if find_spec("firefly_mcp.embed") is None:
         return {}
     from firefly_mcp.embed.named import local_embedder
-
     from firefly_mcp.errors import FireflyError
 
     found: dict[str, Embeds] = {}
