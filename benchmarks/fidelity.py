@@ -27,6 +27,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind
 
 TYPED = ("id", "number", "date", "enum", "path")
+_KEPT_BACK = ("examples",)  # they hold the data set's own arguments
 _SIDES = (("positives", True), ("negatives", False))
 EMBEDDING_AT = (0.99, 0.95, 0.9, 0.8)
 RATIO_AT = (0.99, 0.95, 0.9, 0.8)
