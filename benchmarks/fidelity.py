@@ -180,7 +180,8 @@ def main() -> int:
     if arguments.json:
         document = {
             "split": arguments.split, "seed": arguments.seed, "count": arguments.count, "facts": arguments.facts,
-            "asked": arguments.totals, "scores": [{key: value for key, value in vars(one).items() if key != "examples"} for one in scores],
+            "asked": arguments.totals,
+            "scores": [{key: value for key, value in vars(one).items() if key not in _KEPT_BACK} for one in scores],
         }  # fmt: skip
         arguments.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     best = [one for one in scores if one.name.startswith("firefly, + semantic")]
