@@ -112,11 +112,12 @@ def field_of(folder: Path, counts: Sequence[int], most: int, calls: int, *, with
 
 def _programs(out: Field, python: str | None) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for name, get in (
-        ("mcp-cassette", lambda: peers.cassette(python)),
-        ("mcp-recorder", peers.recorder),
-        ("mcp-rec", peers.rec),
-    ):
+    sources: dict[str, Callable[[], Path]] = {
+        "mcp-cassette": lambda: peers.cassette(python),
+        "mcp-recorder": peers.recorder,
+        "mcp-rec": peers.rec,
+    }
+    for name, get in sources.items():
         try:
             found[name] = get()
         except (RuntimeError, OSError) as trouble:
