@@ -76,7 +76,7 @@ class HttpFront:
         self.channels = Channels(factory, idle_seconds=idle_seconds, prefix=prefix)
         sessions = self.channels.sessions
         at_once = getattr(factory, "answers_at_once", False)
-        self.shortcuts = Shortcuts(self._session_of, lambda session: session.id in sessions) if at_once else None
+        self.shortcuts = Shortcuts(self._session_of, lambda one: one.id in sessions, body_limit) if at_once else None
         """The shorter way of :mod:`firefly_proxies.http_shortcut`, if the factory's conversations know one."""
 
     async def close(self) -> None:

@@ -1,9 +1,9 @@
 """A shorter way through the HTTP front for conversations that can answer at once, without a task, a timer or a second parse.
 
 A client's requests of one session have the same head, but for the length of the body. A head that has once gone the whole way
-through the parser and every check of the front is remembered to the byte; a request with the same bytes needs no second look,
-and its body goes straight to the conversation. Whatever the conversation does not answer at once, and every request that is not
-exactly one such head with its body, goes the ordinary way.
+through the parser and every check of the front is remembered to the byte, that length left out; a request with the same bytes
+needs no second look, and its body goes straight to the conversation. Whatever the conversation does not answer at once, and
+every request that is not exactly one such head with its body, goes the ordinary way.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _HEADS_KEPT = 8192
 _LONGEST_HEAD = 4096
+_LENGTHS = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
+_MOST_DIGITS = 8
 _ODD = (b"transfer-encoding", b"expect", b"upgrade", b"connection")
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,6 @@ Scope = dict[str, Any]
 
 
 class _Known(NamedTuple):
-    length: int
     session: Session
     at_once: AtOnce
     start: bytes
@@ -39,28 +40,32 @@ class _Known(NamedTuple):
 class Shortcuts:
     """The heads that are known, and what they stand for."""
 
-    def __init__(self, session_of: Callable[[Scope, Headers], Session | None], alive: Callable[[Session], bool]) -> None:
+    def __init__(
+        self, session_of: Callable[[Scope, Headers], Session | None], alive: Callable[[Session], bool], body_limit: int
+    ) -> None:
         """Begin with none.
 
         Args:
             session_of: the session of a POST that passes every check of the front; None for one that does not.
             alive: whether a session has not ended.
+            body_limit: the largest body in bytes.
         """
         self._session_of = session_of
         self._alive = alive
+        self._body_limit = body_limit
         self._heads: dict[bytes, _Known] = {}
 
-    def known(self, head: bytes) -> _Known | None:
-        """What a head stands for, if it is known and its session has not ended."""
-        found = self._heads.get(head)
-        return found if found is None or self._alive(found.session) else None
+    def known(self, key: bytes, length: int) -> _Known | None:
+        """What a head stands for, if it is known, its session has not ended, and the body is not too large."""
+        found = self._heads.get(key)
+        return found if found is not None and length <= self._body_limit and self._alive(found.session) else None
 
-    def learn(self, head: bytes, scope: Scope) -> None:
+    def learn(self, key: bytes, length: int, scope: Scope) -> None:
         """Remember the head of a request that was parsed to ``scope``, if it is one for this way."""
         listed = scope["headers"]
         headers: Headers = dict(listed)
-        length = headers.get(b"content-length", b"")
-        if len(headers) != len(listed) or scope["http_version"] != "1.1" or not length.isdigit() or len(head) > _LONGEST_HEAD:
+        said = headers.get(b"content-length", b"")
+        if len(headers) != len(listed) or scope["http_version"] != "1.1" or len(key) > _LONGEST_HEAD or said != b"%d" % length:
             return
         if any(name in headers and headers[name].lower() != b"keep-alive" for name in _ODD):
             return
@@ -72,7 +77,7 @@ class Shortcuts:
             self._heads.clear()
         told = b"".join(b"%s: %s\r\n" % header for header in session.headers)
         start = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n" + told + b"content-length: "
-        self._heads[head] = _Known(int(length), session, at_once, start)
+        self._heads[key] = _Known(session, at_once, start)
 
 
 class ShortcutProtocol(OneWriteProtocol):
@@ -94,9 +99,9 @@ class ShortcutProtocol(OneWriteProtocol):
             super().data_received(data)
             return
         end = data.find(b"\r\n\r\n") + 4
-        head = data[:end]
-        known = shortcuts.known(head)
-        if known is not None and len(data) - end == known.length and self._idle():
+        key, length = _split(data, end)
+        known = shortcuts.known(key, length)
+        if known is not None and len(data) - end == length and self._idle():
             answer = _answered(known, data[end:])
             if answer is not None:
                 self._used = True
@@ -104,8 +109,8 @@ class ShortcutProtocol(OneWriteProtocol):
                 return
         before = self._begun
         super().data_received(data)
-        if known is None and end > 3 and self._begun == before + 1 and not self._inside:
-            shortcuts.learn(head, self.scope)  # type: ignore[arg-type]
+        if known is None and length >= 0 and self._begun == before + 1 and not self._inside:
+            shortcuts.learn(key, length, self.scope)  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         """Note that the parser is inside a request."""
@@ -129,6 +134,20 @@ class ShortcutProtocol(OneWriteProtocol):
     def _idle(self) -> bool:
         """Whether no request is in flight on the connection, and its client reads what it is sent."""
         return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+
+
+def _split(data: bytes, end: int) -> tuple[bytes, int]:
+    """A head without the length of the body, and that length; -1 where it is not said plainly."""
+    for name in _LENGTHS:
+        start = data.find(name, 0, end)
+        if start >= 0:
+            start += len(name)
+            stop = data.find(b"\r\n", start, end)
+            digits = data[start:stop]
+            if digits.isdigit() and len(digits) <= _MOST_DIGITS:
+                return data[:start] + data[stop:end], int(digits)
+            break
+    return b"", -1
 
 
 def _answered(known: _Known, body: bytes) -> bytes | None:
