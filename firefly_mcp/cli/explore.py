@@ -60,6 +60,7 @@ def command(
     from firefly_agents.progress import bar
     from firefly_agents.sandboxes import Seeds
     from firefly_mcp.errors import ConfigError
+    from firefly_mcp.replay.indexing import index_quietly
     from firefly_mcp.servers.bundled import bundled_path, seed_folder
     from firefly_mcp.servers.config import load_servers
     from firefly_mcp.store.recording import Recording
@@ -87,6 +88,7 @@ def command(
                 progress=progress,
             )
         )
+        index_quietly(recording)
     for name, reason in report.left_out.items():
         note(f"server {name!r} was left out: {reason}")
     if as_json:

@@ -48,8 +48,10 @@ def command(
     from firefly_agents.pipeline import RunResult, run_pipeline
     from firefly_agents.progress import bar
     from firefly_agents.sandboxes import Seeds
+    from firefly_mcp.replay.indexing import index_quietly
     from firefly_mcp.servers.bundled import bundled_path, seed_folder
     from firefly_mcp.servers.config import load_servers
+    from firefly_mcp.store.recording import Recording
 
     specs = load_servers(config or bundled_path(), only)
     if not specs:
@@ -78,6 +80,8 @@ def command(
 
     with bar() as progress:
         result = anyio.run(run, progress)
+    with Recording(out / "firefly.db") as recording:
+        index_quietly(recording)
     report = result.report
     if as_json:
         emit_json(report)

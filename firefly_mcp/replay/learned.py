@@ -14,7 +14,7 @@ from firefly_mcp.state.learn import declared_stateless, observed_effects
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Tool, ToolKey
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Raised when the same calls or words show other effects than before, so that stored ones are learned anew."""
 
 
