@@ -16,6 +16,7 @@ from firefly_mcp.cli.replay_steps import Steps, step_options
 from firefly_mcp.types import MatchKind
 
 if TYPE_CHECKING:
+    from firefly_mcp.embed.protocol import Embedder
     from firefly_mcp.replay import ReplayPolicy
     from firefly_proxies.replay import ReplayFactory
 
@@ -128,7 +129,6 @@ class Replayed:
         """Open the recording and what serves it."""
         from firefly_mcp.redaction_rules import NO_RULES, load_rules
         from firefly_mcp.store.recording import Recording
-        from firefly_proxies.embedders import embedder_named
         from firefly_proxies.replay import ReplayFactory
 
         redacts = NO_RULES if self.redaction is None else load_rules(self.redaction)
@@ -142,5 +142,12 @@ class Replayed:
                 redaction=redacts,
                 rules=rules,
                 wraps=wraps,
-                embedder=embedder_named(self.embedder) if self.policy.allows(MatchKind.SEMANTIC) else None,
+                embedder=self._embedder(),
             )
+
+    def _embedder(self) -> Embedder | None:
+        if not self.policy.allows(MatchKind.SEMANTIC):
+            return None
+        from firefly_proxies.embedders import embedder_named
+
+        return embedder_named(self.embedder)
