@@ -39,37 +39,53 @@ _TAIL_LINE_LENGTH = 500
 _CLOSE_SECONDS = 1.0
 _TERM_SECONDS = 2.0
 _FILE_SIZE_LIMIT = 4 * 1024**3
+_MEMORY_LIMIT = 8 * 1024**3
+_FOLDERS = ("home", "work", "tmp")
+_PLACES = ("/srv", "/mnt", "/media")
+"""Folders of every Linux that are there to be mounted on and mostly empty."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A private place for one child: its HOME, working folder and temporary folder."""
+    """A private place for one child: its HOME, working folder and temporary folder.
+
+    Attributes:
+        root: where it is.
+        shown: where the child sees it: the same for every sandbox, so that no path in a result tells one from another; ``root``
+            itself where the system cannot do that.
+    """
 
     root: Path
+    shown: Path
 
     @classmethod
-    def create(cls, parent: Path, name: str) -> Sandbox:
-        """Make a fresh one below ``parent``."""
+    def create(cls, parent: Path, name: str, shown: Path | None = None) -> Sandbox:
+        """Make a fresh one below ``parent``, which its child shall see at ``shown``."""
         parent.mkdir(parents=True, exist_ok=True)
-        sandbox = cls(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
-        for folder in (sandbox.home, sandbox.work, sandbox.temporary):
-            folder.mkdir()
-        return sandbox
+        root = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+        for folder in _FOLDERS:
+            (root / folder).mkdir()
+        return cls(root, shown or root)
 
     @property
     def home(self) -> Path:
-        """The child's HOME."""
-        return self.root / "home"
+        """The child's HOME, as the child sees it."""
+        return self.shown / "home"
 
     @property
     def work(self) -> Path:
-        """The child's working folder, and the value of ``${WORKDIR}``."""
-        return self.root / "work"
+        """The child's working folder as the child sees it, and the value of ``${WORKDIR}``."""
+        return self.shown / "work"
 
     @property
     def temporary(self) -> Path:
-        """The child's TMPDIR."""
-        return self.root / "tmp"
+        """The child's TMPDIR, as the child sees it."""
+        return self.shown / "tmp"
+
+    @property
+    def work_here(self) -> Path:
+        """The child's working folder, as this process sees it."""
+        return self.root / "work"
 
 
 def environment(
@@ -186,16 +202,47 @@ def without_network(argv: Sequence[str]) -> list[str]:
 
 
 @functools.cache
+def common_place() -> Path | None:
+    """A folder at which every sandbox can be shown to its own child; None where the system does not let us mount."""
+    with tempfile.TemporaryDirectory() as probe:
+        for place in map(Path, _PLACES):
+            if not place.is_dir() or place.is_symlink() or any(place.iterdir()):
+                continue  # what is in it might be needed
+            try:
+                done = subprocess.run(
+                    [*_in_sandbox(["--show", f"{probe}={place}", "--in", str(place)]), "true"],
+                    capture_output=True,
+                    timeout=10,
+                    check=False,
+                )
+            except (OSError, subprocess.SubprocessError):
+                return None
+            if done.returncode == 0:
+                return place
+    return None
+
+
+@functools.cache
 def _can_confine() -> bool:
     return landlock_version() > 0
 
 
-def confined(argv: Sequence[str], folders: Sequence[str | Path]) -> list[str]:
-    """The command, allowed to write only below ``folders`` and to devices; as it is where the system cannot confine."""
-    if not _can_confine():
-        return list(argv)
-    writes = [part for folder in (*folders, "/dev") for part in ("--write", str(folder))]
-    return [sys.executable, "-I", "-S", confine.__file__, *writes, "--", *argv]
+def _in_sandbox(options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-I", "-S", confine.__file__, *options, "--"]
+
+
+def confined(argv: Sequence[str], sandbox: Sandbox, cwd: str | Path | None, more: Sequence[str] = ()) -> list[str]:
+    """The command in its sandbox, shown to it where the sandbox says.
+
+    Where the system can confine, it may write only there, to ``cwd``, to devices and below ``more``.
+    """
+    options = []
+    if sandbox.shown != sandbox.root:
+        options += ["--show", f"{sandbox.root}={sandbox.shown}", "--in", str(cwd or sandbox.work)]
+    if _can_confine():
+        folders = [sandbox.shown, *([] if cwd is None else [cwd]), *more, "/dev"]
+        options += [part for folder in folders for part in ("--write", str(folder))]
+    return [*_in_sandbox(options), *argv] if options else list(argv)
 
 
 class Child:
@@ -241,7 +288,9 @@ class Child:
         full = [program, *argv[1:]]
         if sandbox is not None:
             caches = [env[name] for name in _CACHE_NAMES if env.get(name)]
-            full = confined(full, [sandbox.root, *([] if cwd is None else [cwd]), *caches])
+            full = confined(full, sandbox, cwd, caches)
+            if sandbox.shown != sandbox.root:
+                cwd = None  # it goes there itself: the folder may be one that only it can see
         if offline and can_unshare():
             full = without_network(full)
         try:
@@ -333,5 +382,6 @@ def _limit(pid: int) -> None:
 
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FILE_SIZE_LIMIT, _FILE_SIZE_LIMIT))
+        resource.prlimit(pid, resource.RLIMIT_DATA, (_MEMORY_LIMIT, _MEMORY_LIMIT))
     except (ImportError, AttributeError, OSError, ValueError):
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.servers.names import slug
-from firefly_proxies.child import Child, Sandbox, environment
+from firefly_proxies.child import Child, Sandbox, common_place, environment
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
 from firefly_proxies.upstream_http import HttpPool, HttpUpstream
 from firefly_proxies.upstream_sse import SseUpstream
@@ -65,12 +65,12 @@ class Connector:
         """
         if spec.command is None:
             return self._at_url(spec.expanded(self._variables), listener, headers or {})
-        sandbox = None if self._sandbox is None else Sandbox.create(self._sandbox, slug(spec.name))
+        sandbox = None if self._sandbox is None else Sandbox.create(self._sandbox, slug(spec.name), common_place())
         variables = self._variables
         if sandbox is not None:
             variables = ChainMap({WORKDIR: str(sandbox.work)}, dict(self._variables))
             if self._prepare is not None:
-                self._prepare(spec, sandbox.work)
+                self._prepare(spec, sandbox.work_here)
         full = spec.expanded(variables)
         assert full.command is not None
         child = await Child.start(
