@@ -248,8 +248,9 @@ def confined(argv: Sequence[str], sandbox: Sandbox, cwd: str | Path | None, more
 class Child:
     """A running server process, in a process group of its own."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, command: str) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, command: str, leaves: Path | None = None) -> None:
         """Use :meth:`start`."""
+        self._leaves = leaves
         self.name = name
         self.process = process
         self.command = command
@@ -266,6 +267,7 @@ class Child:
         cwd: str | Path | None = None,
         offline: bool = False,
         sandbox: Sandbox | None = None,
+        tidy: bool = False,
     ) -> Child:
         """Start a server.
 
@@ -276,7 +278,8 @@ class Child:
             cwd: the working folder; ours when None.
             offline: cut the network where the system can.
             sandbox: where it lives: it writes only there, to its working folder and to the package runners' caches (where
-                the system can hold it to that), no file beyond 4 GiB, and dumps no core.
+                the system can hold it to that), no file beyond 4 GiB, no more than 8 GiB of data, and dumps no core.
+            tidy: remove the sandbox when it has ended.
 
         Raises:
             ServerError: the command or the working folder is not there or cannot be run.
@@ -307,7 +310,7 @@ class Child:
             raise ServerError(f"server {name!r} did not start: {command}: {trouble}") from trouble
         if sandbox is not None:
             _limit(process.pid)
-        return cls(name, process, command)
+        return cls(name, process, command, sandbox.root if sandbox is not None and tidy else None)
 
     def last_words(self) -> str:
         """What it wrote on standard error lately, as a clause for a message; empty if nothing."""
@@ -348,6 +351,8 @@ class Child:
         transport = getattr(self.process, "_transport", None)
         if transport is not None:
             transport.close()
+        if self._leaves is not None:
+            await asyncio.to_thread(shutil.rmtree, self._leaves, ignore_errors=True)
 
     async def _gone(self, seconds: float) -> bool:
         try:

@@ -33,6 +33,7 @@ class Connector:
         prepare: Prepare | None = None,
         offline: bool = False,
         start_seconds: float = START_SECONDS,
+        tidy: bool = False,
     ) -> None:
         """Set the rules for children.
 
@@ -43,7 +44,9 @@ class Connector:
             prepare: called with the spec and the working folder of each fresh sandbox.
             offline: cut the children's network where the system can.
             start_seconds: how long a server may take to its first answer.
+            tidy: remove a child's sandbox when the child has ended.
         """
+        self._tidy = tidy
         self._variables = variables
         self._sandbox = sandbox
         self._prepare = prepare
@@ -80,6 +83,7 @@ class Connector:
             cwd=full.cwd or (None if sandbox is None else sandbox.work),
             offline=self._offline,
             sandbox=sandbox,
+            tidy=self._tidy,
         )
         return StdioUpstream(child, listener, start_seconds=self._start_seconds)
 

@@ -52,6 +52,8 @@ class Draft:
     fed_from: list[Seen] = field(default_factory=list)
     anchor: int | None = None
     least: str = ""
+    attempt: int = 0
+    depth: int = 0
 
     def late_enough(self, slot: Slot, value: Any) -> bool:
         """Whether a date is not before the start that was chosen for the same call."""

@@ -66,6 +66,10 @@ class ValueMemory:
         self.failed: dict[Place, Counter[str]] = defaultdict(Counter)
         self.fed: dict[Place, Counter[tuple[ToolKey, str]]] = defaultdict(Counter)
         self.asked: dict[Place, tuple[str, ...]] = {}
+        self.known: dict[ToolKey, list[str]] = {}
+        self.needed: dict[ToolKey, frozenset[str]] = {}
+        self.limits: dict[Place, tuple[float | None, float | None]] = {}
+        self.absolute: set[ToolKey] = set()
         self.tried: Counter[ToolKey] = Counter()
         self.succeeded: Counter[ToolKey] = Counter()
         self.yielded: Counter[ToolKey] = Counter()
@@ -129,6 +133,7 @@ class ValueMemory:
                 self.failed[tool, pointer][text(value)] += 1
             for pointer, values in asked_for(error, given).items():
                 self.asked[tool, pointer] = values
+            self._heed(tool, arguments, error[:2000], given)
             return []
         self.succeeded[tool] += 1
         full = not is_empty(view)
@@ -146,6 +151,20 @@ class ValueMemory:
                     if item.weight >= 0.3:
                         self.fed[tool, pointer][item.tool, item.group] += 1
         return seen_in(view, tool, call, [value for _, value in given])
+
+    def _heed(self, tool: ToolKey, arguments: JsonObject, error: str, given: list[tuple[str, Any]]) -> None:
+        """Take from an error what else it asks for: arguments that were not given, limits of numbers, absolute paths."""
+        missing = [name for name in hints.needed(error, self.known.get(tool, [])) if name not in arguments]
+        if missing:
+            self.needed[tool] = self.needed.get(tool, frozenset()) | set(missing[:3])
+        bounds = hints.limits(error)
+        numbers = [
+            pointer for pointer, value in blamed(error, given) if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        if bounds is not None and len(numbers) == 1:
+            self.limits[tool, numbers[0]] = bounds
+        if hints.wants_absolute(error):
+            self.absolute.add(tool)
 
     @staticmethod
     def times(counts: Mapping[Place, Counter[str]], place: Place, value: str) -> int:

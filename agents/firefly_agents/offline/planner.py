@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from firefly_agents.offline.arguments import STRONG, ArgumentPlanner
+from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.draft import EpisodeState, Wish
 from firefly_agents.offline.memory import asked_for, blamed, scalars
 from firefly_agents.offline.seen import error_of, is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
+from firefly_agents.offline.sources import STRONG
 from firefly_agents.offline.words import words
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.state.verbs import VerbClass, verb_class
@@ -35,7 +36,9 @@ class Step:
 
 
 @dataclass
-class _Pending:
+class Pending:
+    """A call to make: its tool, its arguments (None where none can be planned), its step, and how often it was tried."""
+
     tool: ToolInfo
     arguments: JsonObject | None
     step: Step | None
@@ -57,6 +60,7 @@ class EpisodePlanner:
         writes: Mapping[ToolKey, bool] | None = None,
         retries: int = 1,
         cover: bool = False,
+        focus: Collection[ToolKey] = (),
     ) -> None:
         """Plan one episode.
 
@@ -70,6 +74,7 @@ class EpisodePlanner:
             writes: which tools may change what others answer; read from the verbs when not given.
             retries: how often a failed step is tried with other arguments.
             cover: try every tool, rather than go where the values lead.
+            focus: the tools that are to be covered, the others only serving them; all where it is empty.
         """
         self.tools = dict(tools)
         self.planner = arguments
@@ -80,20 +85,22 @@ class EpisodePlanner:
         self.cover = cover
         self.state = EpisodeState()
         self._steps = list(steps)
-        self._writes = dict(writes) if writes is not None else {key: is_write(tool) for key, tool in self.tools.items()}
+        self._writes = {key: is_write(tool) for key, tool in self.tools.items()} | dict(writes or {})
+        self._focus = frozenset(focus)
+        self._won: Counter[ToolKey] = Counter()
         self._called: Counter[ToolKey] = Counter()
-        self._pending: _Pending | None = None
+        self._pending: Pending | None = None
         self._count = 0
         self._last_write: str | None = None
         self._said_calls: set[str] = set()
-        self._again: _Pending | None = None
+        self._again: Pending | None = None
 
     def next(self) -> tuple[ToolKey, JsonObject] | None:
         """The next call, or None where the episode ends."""
         if self._count >= self.length:
             return None
         for _ in range(12):
-            pending = self._choose()
+            pending = self.choose()
             if pending is None:
                 return None
             if pending.arguments is None:
@@ -129,6 +136,7 @@ class EpisodePlanner:
                 if pending.attempt < self.retries:
                     self._again = pending
                 return
+        self._won[key] += not failed
         self.state.tables[key.server].observe(pending.arguments, view)
         self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
         self.state.said.update(text(value) for _, value in given)
@@ -146,31 +154,35 @@ class EpisodePlanner:
             self._last_write = None
             self.state.written = frozenset()
 
-    def _choose(self) -> _Pending | None:
+    def choose(self) -> Pending | None:
+        """The tool to call next, with its arguments; None where none promises anything."""
         if self._again is not None:
             again, self._again = self._again, None
-            return self._draft(again.tool, again.step, again.attempt + 1)
+            return self.draft(again.tool, again.step, again.attempt + 1)
         while self._steps:
             step = self._steps.pop(0)
             tool = self.tools.get(step.tool)
             if tool is not None and not self.planner.memory.hopeless(tool.key):
-                return self._draft(tool, step, 0)
-        scored = [(self._score(tool), tool) for tool in self.tools.values()]
+                return self.draft(tool, step, 0)
+        scored = [(self.score(tool), tool) for tool in self.tools.values()]
+        if self._focus and all(self._won[key] or self._called[key] >= self.repeats for key in self._focus):
+            return None
         scored = [(score, tool) for score, tool in scored if score > (-0.5 if self.cover else 0.3)]
         if not scored:
             return None
         top = max(score for score, _ in scored)
-        return self._draft(self.rng.choice([tool for score, tool in scored if score >= top - 0.12]), None, 0)
+        return self.draft(self.rng.choice([tool for score, tool in scored if score >= top - 0.12]), None, 0)
 
-    def _draft(self, tool: ToolInfo, step: Step | None, attempt: int) -> _Pending:
-        arguments = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else (), plain=attempt > 0)
-        return _Pending(tool, arguments, step, attempt)
+    def draft(self, tool: ToolInfo, step: Step | None, attempt: int) -> Pending:
+        """A call of a tool, its arguments planned now."""
+        arguments = self.planner.arguments(tool, self.state, self.rng, step.wishes if step else (), attempt=attempt)
+        return Pending(tool, arguments, step, attempt)
 
-    def _score(self, tool: ToolInfo) -> float:
+    def score(self, tool: ToolInfo) -> float:
         """How much a call of ``tool`` promises now."""
         key, memory = tool.key, self.planner.memory
         called = self._called[key]
-        if called >= self.repeats or memory.hopeless(key):
+        if called >= self.repeats or (memory.hopeless(key) and key not in self._focus):
             return -1.0
         slots = tool.needed()
         flows = [self.planner.best_flow(slot, self.state) for slot in slots]
@@ -193,9 +205,11 @@ class EpisodePlanner:
         score -= 0.3 * bool(name & _DULL) + 0.4 * bool(name & _NOW)
         if tool.annotations.get("destructiveHint") is True or name & {"delete", "remove", "cancel", "reset", "clear"}:
             score -= 0.15
-        if memory.tried[key] >= 3:
+        if memory.tried[key] >= 3 and key not in self._focus:
             score -= 0.5 * (1 - memory.success_rate(key))
-        if self.cover:
+        if self._focus:
+            score += 0.6 - 1.2 * bool(self._won[key]) if key in self._focus else -0.1 - 0.4 * called
+        elif self.cover:
             score += 0.4 - 0.3 * called
         return score + 0.12 * self.rng.random()
 

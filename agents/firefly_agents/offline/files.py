@@ -1,0 +1,149 @@
+"""Paths as arguments: files of the server's folder, of the kind that the tool speaks of, and names for new ones."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from random import Random
+
+from firefly_agents.offline.slots import Slot
+from firefly_agents.offline.words import words
+
+_NAMES = frozenset(
+    "path file filename filepath folder directory dir dirname repo repository workspace workbook document root cwd".split()
+)
+_FOLDERS = frozenset("folder directory dir dirname repo repository workspace root cwd".split())
+_NEW = frozenset("output out destination dest target save new".split())
+_OLD = frozenset("input source src from in".split())
+_MAKES = frozenset("create write save export generate new make render draw compose add".split())
+_NO_PATH = re.compile(r"(?i)\b(?:json ?path|xpath|dotted|url path|endpoint|object key|property path|svg path|route)\b")
+_SAYS_PATH = re.compile(
+    r"(?i)\b(?:(?:absolute|relative|full|local|file|directory|folder|output|input) ?path|path (?:to|of|for)|file ?name"
+    r"|(?:file|folder|directory) (?:to|in which|where)|local file)\b"
+)
+_KINDS: dict[str, str] = {
+    ".pdf": "pdf",
+    ".xlsx": "excel xlsx xl workbook spreadsheet sheet worksheet cell chart pivot",
+    ".csv": "csv table tabular dataset dataframe data column row",
+    ".docx": "docx word document doc paragraph heading",
+    ".png": "png image picture photo jpg jpeg qr barcode img ocr vision pixel",
+    ".db": "sqlite db database sql",
+    ".md": "markdown md note text document txt bank memory vault page",
+    ".py": "python py code module source function class script symbol ast lint",
+    ".bib": "bib bibtex citation reference bibliography",
+    ".ttl": "turtle ttl rdf ontology triple sparql owl shacl graph",
+    ".graphql": "graphql schema sdl query type",
+    ".beancount": "beancount ledger accounting account transaction balance",
+    ".json": "json",
+    ".html": "html web",
+    ".svg": "svg diagram",
+    ".txt": "txt text",
+    ".drawio": "drawio diagram",
+    ".geojson": "geojson",
+    ".pptx": "pptx presentation slide",
+    ".xml": "xml musicxml",
+    ".abc": "abc",
+    ".mid": "midi mid",
+    ".wav": "wav audio sound",
+    ".yaml": "yaml yml",
+    ".zip": "zip archive",
+}
+_STEMS = "draft plan summary result copy sample list report".split()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a server finds in its working folder.
+
+    Attributes:
+        paths: of its files, relative, with slashes.
+        root: the folder as the server sees it; empty where that differs from run to run.
+    """
+
+    paths: tuple[str, ...] = ()
+    root: str = ""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that hold files, itself first."""
+        found = {str(parent) for path in self.paths for parent in PurePosixPath(path).parents}
+        return tuple(sorted(found | {"."}))
+
+    def absolute(self, path: str) -> str:
+        """A path as the server sees it; unchanged where the folder's own is not known."""
+        if not self.root:
+            return path
+        return self.root if path == "." else f"{self.root}/{path}"
+
+
+def role(slot: Slot) -> str:
+    """What kind of path an argument takes: ``file``, ``folder``, ``new`` (a file that need not exist), or nothing."""
+    if slot.kind not in ("string", "any"):
+        return ""
+    own = set(words(slot.name))
+    said = f"{slot.description}"
+    if _NO_PATH.search(f"{slot.name.replace('_', ' ')} {said}"):
+        return ""
+    if not (own & _NAMES or _SAYS_PATH.search(said[:160])):
+        return ""
+    if own & _FOLDERS or re.match(r"(?i)(?:the |path (?:to|of) (?:the |a )?)?(?:folder|directory|repo)", said):
+        return "folder"
+    verbs = set(words(slot.tool.key.tool)[:3])
+    if own & _NEW or (verbs & _MAKES and not own & _OLD and re.search(r"(?i)\b(?:creat|writ|sav|output|new|export)", said)):
+        return "new"
+    if verbs & {"write", "create", "save"} and not own & _OLD and not slot.tool.key.tool.lower().endswith("sheet"):
+        return "new"
+    return "file"
+
+
+def extensions(slot: Slot) -> list[str]:
+    """The extensions that the tool speaks of, the likeliest first."""
+    named = re.findall(r"(?<![\w/])\.(\w{2,9})\b", f"{slot.description} {slot.tool.description[:600]}")
+    weights: dict[str, float] = {}
+    for share, text in (
+        (3.0, f"{slot.name} {slot.description}"),
+        (2.5, slot.tool.key.tool),
+        (1.0, slot.tool.description[:300]),
+        (0.7, slot.tool.key.server),
+    ):
+        found = set(words(text))
+        for extension, kinds in _KINDS.items():
+            hits = found & set(kinds.split())
+            if hits:
+                weights[extension] = weights.get(extension, 0.0) + share * (1.5 if extension[1:] in hits else 1.0)
+    for name in named:
+        if f".{name.lower()}" in _KINDS:
+            weights[f".{name.lower()}"] = weights.get(f".{name.lower()}", 0.0) + 2.5
+    return sorted(weights, key=lambda extension: -weights[extension])
+
+
+def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False) -> list[str]:
+    """Paths that fit, the best first; each once relative and once as the server sees it. Empty for what is no path.
+
+    Args:
+        slot: the argument.
+        folder: what lies in the server's folder.
+        rng: the source of variety.
+        strict: whether a relative path was refused before: absolute ones then come first.
+    """
+    kind = role(slot)
+    if not kind:
+        return []
+    wanted = extensions(slot)
+    if kind == "folder":
+        chosen = [".", *rng.sample([path for path in folder.folders if path != "."], len(folder.folders) - 1)]
+    elif kind == "new":
+        suffix = next((extension for extension in wanted), ".txt")
+        chosen = [f"{rng.choice(_STEMS)}-{rng.randint(2, 40)}{suffix}" for _ in range(2)]
+    else:
+        ranked = [path for extension in wanted for path in folder.paths if path.endswith(extension)]
+        chosen = ranked[:3] or [path for path in folder.paths if path.endswith((".md", ".csv", ".txt"))][:2]
+        if len(ranked) > 3:
+            chosen = ranked[:1] + rng.sample(ranked[1:], 2)
+    forms = [[path, folder.absolute(path)] for path in chosen]
+    if strict or re.search(r"(?i)\babsolute\b", f"{slot.description} {slot.tool.description[:400]}") or kind == "folder":
+        forms = [[absolute, relative] for relative, absolute in forms]
+    if re.search(r"(?i)\bfile:/{2,3}|\bURIs?\b", slot.description) and folder.root:
+        forms = [[f"file://{folder.absolute(path)}"] for path in chosen]
+    return list(dict.fromkeys(path for pair in forms for path in pair))
