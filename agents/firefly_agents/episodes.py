@@ -19,6 +19,8 @@ from firefly_mcp.graph.coverage import Coverage
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.types import ToolKey
 
+_SHORT = 8
+"""Calls of a walk that is not made longer on purpose."""
 WALK = Mix(
     shapes={"chain": 0.5, "fan_out": 0.15, "fan_in": 0.2, "diamond": 0.15},
     size=(2, 5),
@@ -82,10 +84,10 @@ def tour_length(tools: int, most: int) -> int:
     return min(most, 4 + tools * 3 // 2)
 
 
-def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int) -> list[Episode]:
-    """Walks along freshly sampled sub-DAGs, numbered from ``first``."""
+def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int, most: int = _SHORT) -> list[Episode]:
+    """Walks along freshly sampled sub-DAGs, numbered from ``first``, of at most ``most`` calls."""
     dags = sample(graph, count, seed=seed * 1_000_003 + first, mix=WALK, coverage=coverage)
-    return [walk(dag, number, seed, graph) for number, dag in enumerate(dags, first)]
+    return [walk(dag, number, seed, graph, most=most) for number, dag in enumerate(dags, first)]
 
 
 def worth_walking(graph: ToolGraph, memory: ValueMemory) -> ToolGraph:
@@ -94,7 +96,7 @@ def worth_walking(graph: ToolGraph, memory: ValueMemory) -> ToolGraph:
     return ToolGraph(kept, graph.edges)
 
 
-def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None, *, most: int = 8) -> Episode:
+def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None, *, most: int = _SHORT) -> Episode:
     """The episode of one sub-DAG, with room for a few calls beyond it, ``most`` in all."""
     keys = {node.id: node.key for node in dag.nodes}
     steps = tuple(
@@ -110,6 +112,7 @@ def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None, *,
     )
     servers = tuple(sorted({node.key.server for node in dag.nodes}))
     beyond = random.Random(f"{seed}/{number}/length").choice((1, 2, 2, 3))
+    beyond += max(0, most - _SHORT)
     return Episode(number, "walk", servers, steps, min(most, len(steps) + beyond), dag.to_json())
 
 

@@ -152,7 +152,7 @@ class Explorer:
             graph = worth_walking(build_from(self.recording, seed=self.settings.seed), self._memory)
             # What is known grows ever slower, and weighing all of it anew costs ever more.
             count = min(max(ROUND, number // 4), self.settings.episodes - number)
-            planned = walks(graph, coverage, first=number, count=count, seed=self.settings.seed)
+            planned = walks(graph, coverage, first=number, count=count, seed=self.settings.seed, most=self.settings.walk_calls)
             if not planned:
                 return
             await self._round(planned, pool)

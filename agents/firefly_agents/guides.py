@@ -70,7 +70,7 @@ class Guide:
                 rng,
                 steps=episode.steps,
                 length=length,
-                repeats=(4 if episode.focus else 2) if touring else 1,
+                repeats=(4 if episode.focus else 2) if touring else 1 + episode.length // 12,
                 writes={key: relation.writes(key) for key in infos if key in relation.tools},
                 retries=2 if touring else 1,
                 cover=touring,

@@ -43,6 +43,7 @@ class ExploreSettings:
         per_server: sessions held at once with one server.
         live: idle server processes are ended where more than so many live.
         rate: the most calls a second that one server at a URL or process gets, over all sessions; None for no limit.
+        walk_calls: the most calls of a walk; long ones save starts of servers, short ones make tasks with little history.
         tour_rounds: how often tools without a successful call are tried anew before walks begin.
         budget: limits of each session.
         max_calls: begin no more episodes once so many calls were made.
@@ -65,6 +66,7 @@ class ExploreSettings:
     per_server: int = 3
     live: int = 16
     rate: float | None = None
+    walk_calls: int = 8
     tour_rounds: int = 6
     budget: Budget = field(default_factory=Budget)
     max_calls: int | None = None

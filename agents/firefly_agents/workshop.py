@@ -63,9 +63,7 @@ class Workshop:
         place = common_place()
         root = "" if place is None else str(place / "work")
         return {
-            name: Folder(tuple(self.seeds.contents(spec)), root)
-            for name, spec in self.specs.items()
-            if spec.command is not None
+            name: Folder.of(self.seeds.contents(spec), root) for name, spec in self.specs.items() if spec.command is not None
         }
 
     def factory(self, servers: Iterable[str], kind: str, labels: Mapping[str, Any], pool: ServerPool) -> RecordFactory:

@@ -46,6 +46,7 @@ from firefly_mcp.cli.output import emit_json, note, table
 @click.option(
     "--session-calls", type=click.IntRange(min=2), default=30, show_default=True, help="Calls of one session at most."
 )
+@click.option("--walk-calls", type=click.IntRange(min=2), default=8, show_default=True, help="Calls of one walk at most.")
 @click.option("--session-seconds", type=click.FloatRange(min=1), default=90, show_default=True, help="Seconds of one session.")
 @click.option(
     "--probes", type=click.IntRange(min=0), default=30, show_default=True, help="Sessions that settle effects at most."
@@ -77,6 +78,7 @@ def command(
     max_tokens: int | None,
     price: tuple[float, float] | None,
     session_calls: int,
+    walk_calls: int,
     session_seconds: float,
     probes: int,
     guidance: str,
@@ -109,6 +111,7 @@ def command(
         concurrency=concurrency,
         per_server=per_server,
         live=live,
+        walk_calls=walk_calls,
         rate=rate,
         budget=Budget(calls=session_calls, seconds=session_seconds),
         max_calls=max_calls,

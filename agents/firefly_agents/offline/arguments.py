@@ -149,6 +149,9 @@ class ArgumentPlanner:
             value = draft.rng.choice(slot.json_given)
             if isinstance(value, list):
                 return value
+        whole = self._whole(slot, draft)
+        if isinstance(whole, list):
+            return whole
         item = slot.items()
         least, most = slot.own.get("minItems", 1), slot.own.get("maxItems", _LONGEST_LIST)
         size = draft.rng.choice((1, 1, 2))
@@ -156,6 +159,7 @@ class ArgumentPlanner:
             size = draft.rng.choice((4, 5, 6))
         if isinstance(least, int):
             size = max(least, size)
+        size = max(size, self.memory.sizes.get((slot.tool.key, slot.pointer), 0))
         size = min(size, most if isinstance(most, int) else size, _LONGEST_LIST)
         if draft.attempt >= 2 and not least:
             size = max(size, 2)
@@ -166,6 +170,10 @@ class ArgumentPlanner:
                 found.append(value)
         return found
 
+    def _whole(self, slot: Slot, draft: Draft) -> Any | None:
+        """An earlier result to hand on as it is, for a list or object of which the schema says nothing more."""
+        return self.memory.wholes.fitting(slot, draft.rng)
+
     def _object(self, slot: Slot, draft: Draft) -> JsonObject:
         """An object: its required members, else a sample of the prose, else some that the schema names."""
         everything = [member for member in slot.members() if not member.internal]
@@ -174,6 +182,10 @@ class ArgumentPlanner:
             value = draft.rng.choice(slot.json_given)
             if isinstance(value, dict):
                 return value
+        if not members:
+            whole = self._whole(slot, draft)
+            if isinstance(whole, dict):
+                return whole
         if not members and slot.required:
             if not everything and not self.curious:
                 raise NothingKnownError
@@ -187,6 +199,12 @@ class ArgumentPlanner:
         for member in members:
             out[member.name] = self._value(member, draft, out)
         draft.depth -= 1
+        keys = self.memory.keys.get(slot.tool.key, ())
+        if not everything and keys:
+            for key in keys:
+                member = Slot(slot.tool, f"{slot.pointer}/{key}", key, {"type": "string"}, True)
+                out[key] = self.sources.scalar(member, draft, out)
+            return out
         if not everything and slot.required and draft.attempt:
             return {"name": draft.rng.choice(("lamp", "desk", "garden")), "value": draft.rng.randint(2, 60)}
         return out

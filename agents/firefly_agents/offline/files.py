@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from random import Random
 
 from firefly_agents.offline.slots import Slot
@@ -49,6 +50,7 @@ _KINDS: dict[str, str] = {
     ".yaml": "yaml yml",
     ".zip": "zip archive",
 }
+_SMALL = 20_000
 _STEMS = "draft plan summary result copy sample list report".split()
 
 
@@ -59,10 +61,24 @@ class Folder:
     Attributes:
         paths: of its files, relative, with slashes.
         root: the folder as the server sees it; empty where that differs from run to run.
+        lines: what the small texts among them say, by path.
     """
 
     paths: tuple[str, ...] = ()
     root: str = ""
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, contents: Mapping[str, Path], root: str) -> Folder:
+        """The folder with these files in it, by their path in it."""
+        lines = {}
+        for name, path in contents.items():
+            if path.stat().st_size <= _SMALL:
+                try:
+                    lines[name] = tuple(line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+                except UnicodeDecodeError:
+                    continue
+        return cls(tuple(contents), root, lines)
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -87,9 +103,13 @@ def role(slot: Slot) -> str:
         return ""
     if not (own & _NAMES or _SAYS_PATH.search(said[:160])):
         return ""
-    if own & _FOLDERS or re.match(r"(?i)(?:the |path (?:to|of) (?:the |a )?)?(?:folder|directory|repo)", said):
-        return "folder"
     verbs = set(words(slot.tool.key.tool)[:3])
+    if (
+        own & _FOLDERS
+        or (verbs & {"directory", "folder", "tree"} and not own & {"file", "filename"})
+        or re.match(r"(?i)(?:the |path (?:to|of) (?:the |a )?)?(?:folder|directory|repo)", said)
+    ):
+        return "folder"
     if own & _NEW or (verbs & _MAKES and not own & _OLD and re.search(r"(?i)\b(?:creat|writ|sav|output|new|export)", said)):
         return "new"
     if verbs & {"write", "create", "save"} and not own & _OLD and not slot.tool.key.tool.lower().endswith("sheet"):
@@ -118,7 +138,7 @@ def extensions(slot: Slot) -> list[str]:
     return sorted(weights, key=lambda extension: -weights[extension])
 
 
-def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False) -> list[str]:
+def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False, refused: Collection[str] = ()) -> list[str]:
     """Paths that fit, the best first; each once relative and once as the server sees it. Empty for what is no path.
 
     Args:
@@ -126,10 +146,15 @@ def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False)
         folder: what lies in the server's folder.
         rng: the source of variety.
         strict: whether a relative path was refused before: absolute ones then come first.
+        refused: what errors said of paths given here before: ``file`` where a folder was wanted, ``folder`` the other way.
     """
     kind = role(slot)
     if not kind:
         return []
+    if "file" in refused:
+        kind = "folder"
+    elif "folder" in refused and kind == "folder":
+        kind = "file"
     wanted = extensions(slot)
     if kind == "folder":
         chosen = [".", *rng.sample([path for path in folder.folders if path != "."], len(folder.folders) - 1)]
@@ -147,3 +172,35 @@ def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False)
     if re.search(r"(?i)\bfile:/{2,3}|\bURIs?\b", slot.description) and folder.root:
         forms = [[f"file://{folder.absolute(path)}"] for path in chosen]
     return list(dict.fromkeys(path for pair in forms for path in pair))
+
+
+def may_be_path(slot: Slot, value: str) -> bool:
+    """Whether a value that a result held can be a path of the kind that an argument takes."""
+    if not re.search(r"[/\\]|\.[A-Za-z]\w{0,8}\Z", value) or re.search(r"\s{2}|\n|^https?:", value):
+        return False
+    suffix = PurePosixPath(value).suffix.lower()
+    wanted = extensions(slot)
+    return not (suffix in _KINDS and wanted and role(slot) == "file") or suffix in wanted[:4]
+
+
+_PIECES = frozenset("old search pattern find anchor needle match substring keyword term query".split())
+_COLUMNS = frozenset("column columns field header".split())
+
+
+def piece(slot: Slot, folder: Folder, siblings: Mapping[str, object], rng: Random) -> str | None:
+    """Text of the file that the same call names: a line for ``old_text``, a word to search for, a column's name."""
+    own = set(words(slot.name))
+    if slot.kind != "string" or not own & (_PIECES | _COLUMNS):
+        return None
+    named = [str(value) for value in siblings.values() if isinstance(value, str)]
+    path = next((path for path in folder.lines for value in named if value == path or value.endswith(f"/{path}")), None)
+    if path is None:
+        return None
+    lines = folder.lines[path]
+    if own & _COLUMNS:
+        return rng.choice(lines[0].split(",")).strip() if path.endswith(".csv") and lines else None
+    line = rng.choice(lines) if lines else ""
+    if "old" in own or "anchor" in own:
+        return line or None
+    found = re.findall(r"[A-Za-z]{4,}", line)
+    return rng.choice(found) if found else None

@@ -30,7 +30,7 @@ _ARGS_BLOCK = re.compile(
     r"(?ms)^\s*(?:Args|Arguments|Parameters|Params)\s*:\s*\n(.*?)(?:^\s*(?:Returns|Raises|Yields|Examples?|Notes?)\s*:|\Z)"
 )
 _AFTER_COLON = re.compile(
-    r"(?i)\b(?:available|valid|allowed|supported|expected|known|options|choices|choose from|one of|must be)"
+    r"(?i)\b(?:available|valid|use|allowed|supported|expected|known|options|choices|choose from|one of|must be)"
     r"(?: [\w-]+){0,3}\s*:\s*((?:[\w./+-]{1,40}(?: [\w./+-]{1,20})?(?:,\s*(?:or\s+|and\s+)?|\s*\|\s*)){1,60}[\w./+-]{1,40})"
 )
 _NOT_VALUES = frozenset("true false null none omitted optional required default any all a an the or and string".split())
@@ -182,6 +182,66 @@ def limits(error: str) -> tuple[float | None, float | None] | None:
     if not least and not most:
         return None
     return float(least[1]) if least else None, float(most[1]) if most else None
+
+
+def missing_key(error: str) -> str:
+    """The key of an object that an error misses: a bare ``'hex'`` (Python's KeyError), or a field that it names."""
+    bare = re.search(r"(?:\A|: |KeyError\(?:?\s*)['\"]([A-Za-z_]\w{0,40})['\"]\)?\.?\s*\Z", error.strip())
+    named = re.search(
+        r"(?i)\b(?:missing|requires?d?)(?: the)?(?: required)? (?:key|field|property|attribute)s?[:\s]+['\"`]?([a-z_]\w{0,40})",
+        error,
+    )
+    return bare[1] if bare else named[1] if named else ""
+
+
+def least_size(error: str) -> int:
+    """How many members an error says a list must have at least; 0 where it does not say."""
+    found = re.search(r"(?i)\b(?:at least|minimum(?: of)?|requires?|need(?:s|ed)?) (\d|two|three|four|five|ten)\b", error)
+    if not found:
+        return 0
+    return {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}.get(found[1].lower()) or int(found[1])
+
+
+FORMS = (
+    "YYYY-MM-DDTHH:MM:SS",
+    "YYYY-MM-DD HH:MM",
+    "YYYY-MM-DD",
+    "YYYY/MM/DD",
+    "MM/DD/YYYY",
+    "DD/MM/YYYY",
+    "YYYYMMDD",
+    "YYYY-MM",
+    "HH:MM:SS",
+    "HH:MM",
+    "ISO 8601",
+)
+"""Written forms of dates and times, longer ones before those that they contain."""
+
+
+def form_asked(text: str) -> str:
+    """The written form of a date or time that a description or an error asks for; empty where it names none."""
+    folded = re.sub(r"\s+", " ", text).upper().replace("ISO8601", "ISO 8601").replace("ISO-8601", "ISO 8601")
+    return next((form for form in FORMS if form in folded), "")
+
+
+_REFUSED = {
+    "unknown": r"not found|no such|does(?: not|n't) exist|unknown|cannot find|could not find|unable to find|not exist",
+    "file": r"not a (?:directory|folder)|ENOTDIR|must be a (?:directory|folder)|(?:directory|folder) expected",
+    "folder": r"is a (?:directory|folder)|EISDIR|not a (?:regular )?file|must be a file",
+    "text": r"invalid JSON|not valid JSON|JSON ?(?:decode|parse)|must be (?:valid )?JSON|Expecting value: line|Unexpected token"
+    r"|Expecting property name|valid JSON (?:string|array|object)",
+    "spaces": r"cannot contain spaces|no spaces|alphanumeric|letters, (?:numbers|digits)|valid (?:python )?identifier"
+    r"|snake_case|kebab|lower-?case letters|(?:invalid|illegal) (?:characters?|name)|must match (?:the )?(?:pattern|regex)",
+    "numbers": r"'int' object has no attribute|'int' object is not subscriptable|'float' object has no",
+    "strings": r"'str' object has no attribute '(?:get|items|keys)'|string indices must be integers",
+}
+_REFUSED_RE = {kind: re.compile(pattern, re.I) for kind, pattern in _REFUSED.items()}
+
+
+def refused_kinds(error: str) -> frozenset[str]:
+    """What an error says the value was and must not be: a ``file``, a ``folder``, plain ``text`` where JSON was due, a name
+    with ``spaces``, ``numbers`` or ``strings`` in a list of objects."""
+    return frozenset(kind for kind, pattern in _REFUSED_RE.items() if pattern.search(error))
 
 
 def wants_absolute(error: str) -> bool:

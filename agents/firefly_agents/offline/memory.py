@@ -11,6 +11,7 @@ from typing import Any
 
 from firefly_agents.offline import hints
 from firefly_agents.offline.seen import Seen, error_of, is_empty, literal, seen_in
+from firefly_agents.offline.wholes import WholeMemory, wholes
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.observe.leaves import json_pointer, walk
 from firefly_mcp.observe.success import is_success
@@ -69,7 +70,12 @@ class ValueMemory:
         self.known: dict[ToolKey, list[str]] = {}
         self.needed: dict[ToolKey, frozenset[str]] = {}
         self.limits: dict[Place, tuple[float | None, float | None]] = {}
+        self.keys: dict[ToolKey, tuple[str, ...]] = {}
+        self.sizes: dict[Place, int] = {}
+        self.forms: dict[Place, str] = {}
+        self.wholes = WholeMemory()
         self.absolute: set[ToolKey] = set()
+        self.refused: dict[Place, frozenset[str]] = {}
         self.tried: Counter[ToolKey] = Counter()
         self.succeeded: Counter[ToolKey] = Counter()
         self.yielded: Counter[ToolKey] = Counter()
@@ -137,6 +143,7 @@ class ValueMemory:
             return []
         self.succeeded[tool] += 1
         full = not is_empty(view)
+        self.wholes.add(wholes(view, tool))
         self.yielded[tool] += full
         if full:
             by_value: dict[str, list[Seen]] = defaultdict(list)
@@ -163,8 +170,24 @@ class ValueMemory:
         ]
         if bounds is not None and len(numbers) == 1:
             self.limits[tool, numbers[0]] = bounds
+        key = hints.missing_key(error)
+        if key and key not in arguments:
+            self.keys[tool] = tuple(dict.fromkeys((*self.keys.get(tool, ()), key)))[-6:]
+        size = hints.least_size(error)
+        lists = [name for name, value in arguments.items() if isinstance(value, list)]
+        if size and len(lists) == 1:
+            self.sizes[tool, f"/{lists[0]}"] = size
+        form = hints.form_asked(error)
+        if form:
+            for pointer, value in blamed(error, given):
+                if isinstance(value, str):
+                    self.forms[tool, pointer] = form
         if hints.wants_absolute(error):
             self.absolute.add(tool)
+        kinds = hints.refused_kinds(error)
+        for pointer, value in blamed(error, given) if kinds else ():
+            if isinstance(value, str):
+                self.refused[tool, pointer] = self.refused.get((tool, pointer), frozenset()) | kinds
 
     @staticmethod
     def times(counts: Mapping[Place, Counter[str]], place: Place, value: str) -> int:

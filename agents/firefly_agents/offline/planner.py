@@ -12,9 +12,10 @@ from random import Random
 from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.draft import EpisodeState, Wish
 from firefly_agents.offline.memory import asked_for, blamed, scalars
-from firefly_agents.offline.seen import error_of, is_empty, output_view, seen_in
+from firefly_agents.offline.seen import Seen, error_of, is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.offline.sources import STRONG
+from firefly_agents.offline.wholes import wholes
 from firefly_agents.offline.words import words
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.state.verbs import VerbClass, verb_class
@@ -24,6 +25,8 @@ _DULL = frozenset(
     "reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split()
 )
 _ENDS = re.compile(r"(?i)(?:.*_)?(?:delete|remove|destroy|purge|drop)(?:_|$|[A-Z])")
+MAKES = frozenset("create add new make register insert put write save define init open start upload import".split())
+_NAMING = frozenset("name id key title path file filename slug project collection table branch tag label".split())
 _NOW = frozenset("now current today live latest".split())
 
 
@@ -137,6 +140,8 @@ class EpisodePlanner:
                     self._again = pending
                 return
         self._won[key] += not failed
+        self.state.seen += made(pending.tool, pending.arguments, self._count)
+        self.planner.memory.wholes.add(wholes(view, key))
         self.state.tables[key.server].observe(pending.arguments, view)
         self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
         self.state.said.update(text(value) for _, value in given)
@@ -212,6 +217,21 @@ class EpisodePlanner:
         elif self.cover:
             score += 0.4 - 0.3 * called
         return score + 0.12 * self.rng.random()
+
+
+def made(tool: ToolInfo, arguments: JsonObject, call: int) -> list[Seen]:
+    """What a successful call that makes things made: known from now on by the name, id or path that it was given."""
+    verbs = [word for word in words(tool.key.tool) if word in MAKES]
+    if not verbs:
+        return []
+    thing = [word for word in words(tool.key.tool) if word != verbs[0] and word not in ("new", "a")]
+    about = "_".join(thing[-2:])
+    found = []
+    for name, value in arguments.items():
+        if isinstance(value, str) and 0 < len(value) <= 120 and set(words(name)) & _NAMING:
+            called = f"{about}_{name}" if name in ("name", "id", "key", "title", "path", "slug") else name
+            found.append(Seen(value, called, f"$.{called}", "$", tool.key, call, 0.5))
+    return found
 
 
 def is_plumbing(name: str) -> bool:

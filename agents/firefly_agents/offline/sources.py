@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from firefly_agents.offline import files, sql
+from firefly_agents.offline import files, hints, sql
 from firefly_agents.offline.draft import Draft, NothingKnownError
 from firefly_agents.offline.files import Folder
-from firefly_agents.offline.fit import flow_score, may_take
+from firefly_agents.offline.fit import flow_score, may_take, type_fits
 from firefly_agents.offline.invent import earliest, invented, typed
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot
-from firefly_agents.offline.vocabulary import by_meaning, fallback
+from firefly_agents.offline.vocabulary import by_meaning, fallback, in_form
 from firefly_agents.offline.words import same_unit, sisters, unit_in, words
 from firefly_mcp.jsonio import JsonObject, loads, text
 
@@ -70,6 +70,17 @@ class ValueSources:
             value = self._pick([steady], slot, draft)
             if value is not None:
                 return value
+        folder = self.files_of.get(slot.tool.key.server)
+        within = files.piece(slot, folder, siblings, rng) if folder is not None else None
+        if within is not None and rng.random() < 0.8:
+            return within
+        if slot.kind in ("string", "any") and not slot.allowed and not self.samples(slot):
+            whole = self.memory.wholes.fitting(slot, rng)
+            if whole is not None and rng.random() < 0.8:
+                return whole if isinstance(whole, str) else text(whole)
+            form = self.memory.forms.get(place) or (hints.form_asked(slot.description) if slot.looks_like != "date" else "")
+            if form:
+                return in_form(form, rng)
         if slot.kind in ("string", "any"):
             written = self._json(slot, draft)
             if written is not None:
@@ -206,27 +217,53 @@ class ValueSources:
                 raise NothingKnownError
             if rng.random() < 0.5 or self.memory.tried[tool] == 0:
                 return f"{min(slot.words - {'id'}, default='item')}-{rng.randint(2, 40)}"
+        if "unknown" in self.memory.refused.get((tool, slot.pointer), ()) and draft.state.seen and rng.random() < 0.7:
+            # It must name something that exists: any telling word that this server used is a better guess than one of ours.
+            near = [seen.value for seen in draft.state.seen if seen.tool.server == tool.server and type_fits(slot, seen.value)]
+            value = self._pick(near, slot, draft)
+            if value is not None:
+                return value
         limits = self.memory.limits.get((tool, slot.pointer), (None, None))
-        return invented(slot, draft, lambda: self._pick(slot.given, slot, draft), limits)
+        value = invented(slot, draft, lambda: self._pick(slot.given, slot, draft), limits)
+        if isinstance(value, str) and "spaces" in self.memory.refused.get((tool, slot.pointer), ()):
+            value = re.sub(r"\W+", rng.choice("-_"), value.lower()).strip("-_")
+        return value
 
     def _path(self, slot: Slot, draft: Draft) -> Any | None:
         """A path in the server's folder, for an argument that takes one."""
         folder = self.files_of.get(slot.tool.key.server)
         if folder is None:
             return None
-        strict = slot.tool.key in self.memory.absolute
-        for path in files.candidates(slot, folder, draft.rng, strict=strict):
-            if self._pick([path], slot, draft) is not None:
-                return path
-        return None
+        place = (slot.tool.key, slot.pointer)
+        memory = self.memory
+        found = files.candidates(
+            slot,
+            folder,
+            draft.rng,
+            strict=slot.tool.key in memory.absolute,
+            refused=memory.refused.get(place, frozenset()),
+        )
+        # Those that failed here least often first, then in the order of their fit.
+        found.sort(key=lambda path: memory.times(memory.failed, place, text(path)))
+        return next((path for path in found if (*place, text(path)) not in draft.state.bad and path not in draft.taken), None)
 
     def _json(self, slot: Slot, draft: Draft) -> str | None:
         """JSON as a text, for an argument that is said to take it: a sample of the prose, else something small."""
-        if not slot.looks_json:
+        refused = self.memory.refused.get((slot.tool.key, slot.pointer), frozenset())
+        kind = slot.looks_json or ("text" in refused and ("array" if slot.name.endswith("s") else "object"))
+        if not kind:
             return None
         found = self._pick([text(value) for value in slot.json_given], slot, draft)
         if found is not None:
             return str(found)
-        if slot.looks_json == "array":
+        one = {"name": fallback("string", draft.rng), "value": draft.rng.randint(2, 60)}
+        if kind != "array":
+            return text(one)
+        if "numbers" in refused or "strings" in refused:
+            return text([one])
+        path = self._path(slot, draft)
+        if path is not None:
+            return text([path])
+        if slot.looks_numeric or draft.rng.random() < 0.5:
             return text([draft.rng.randint(2, 60) for _ in range(5)])
-        return text({"name": fallback("string", draft.rng), "value": draft.rng.randint(2, 60)})
+        return text([fallback("string", draft.rng), fallback("string", draft.rng)])
