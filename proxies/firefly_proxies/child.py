@@ -21,6 +21,7 @@ from firefly_mcp.errors import ServerError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_proxies import confine
 from firefly_proxies.confine import landlock_version
+from firefly_proxies.fence import MOST, Fence, fence
 
 _PLAIN = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "TERM", "SYSTEMROOT", "PATHEXT")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -239,6 +240,7 @@ def confined(argv: Sequence[str], sandbox: Sandbox, cwd: str | Path | None, more
     options = []
     if sandbox.shown != sandbox.root:
         options += ["--show", f"{sandbox.root}={sandbox.shown}", "--in", str(cwd or sandbox.work)]
+        options += ["--processes", str(MOST)]
     if _can_confine():
         folders = [sandbox.shown, *([] if cwd is None else [cwd]), *more, "/dev"]
         options += [part for folder in folders for part in ("--write", str(folder))]
@@ -248,9 +250,17 @@ def confined(argv: Sequence[str], sandbox: Sandbox, cwd: str | Path | None, more
 class Child:
     """A running server process, in a process group of its own."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, command: str, leaves: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        command: str,
+        leaves: Path | None = None,
+        fenced: Fence | None = None,
+    ) -> None:
         """Use :meth:`start`."""
         self._leaves = leaves
+        self._fence = fenced
         self.name = name
         self.process = process
         self.command = command
@@ -278,7 +288,8 @@ class Child:
             cwd: the working folder; ours when None.
             offline: cut the network where the system can.
             sandbox: where it lives: it writes only there, to its working folder and to the package runners' caches (where
-                the system can hold it to that), no file beyond 4 GiB, no more than 8 GiB of data, and dumps no core.
+                the system can hold it to that), no file beyond 4 GiB, has no more than 8 GiB of data and 256 processes, and
+                dumps no core.
             tidy: remove the sandbox when it has ended.
 
         Raises:
@@ -308,9 +319,10 @@ class Child:
             )
         except (OSError, ValueError) as trouble:
             raise ServerError(f"server {name!r} did not start: {command}: {trouble}") from trouble
-        if sandbox is not None:
-            _limit(process.pid)
-        return cls(name, process, command, sandbox.root if sandbox is not None and tidy else None)
+        if sandbox is None:
+            return cls(name, process, command)
+        _limit(process.pid)
+        return cls(name, process, command, sandbox.root if tidy else None, fence(process.pid))
 
     def last_words(self) -> str:
         """What it wrote on standard error lately, as a clause for a message; empty if nothing."""
@@ -344,6 +356,8 @@ class Child:
         finally:
             # Also when the server itself is gone: what it had started may not be.
             self._signal(signal.SIGKILL)
+            if self._fence is not None:
+                self._fence.end()
             self._drain.cancel()
         await self._gone(_TERM_SECONDS)
         with contextlib.suppress(asyncio.CancelledError):

@@ -7,8 +7,10 @@ so that nothing is forked from the proxy with Python code in between. Reading an
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import struct
 import sys
 
@@ -74,6 +76,19 @@ def show(source: str, target: str) -> None:
     _checked(_libc().mount(os.fsencode(source), os.fsencode(target), None, _BIND | _RECURSIVE, None), f"mount {target}")
 
 
+def limit_processes(most: int) -> None:
+    """Let the user of this process have so many processes and threads in this user namespace.
+
+    In a namespace of its own (see :func:`show`) only those in it are counted; in the system's own one the limit would count
+    all that the user has elsewhere, and is left alone. It does not bind root.
+    """
+    with open("/proc/self/uid_map", encoding="ascii") as handle:  # noqa: PTH123
+        if handle.read().split() == ["0", "0", "4294967295"]:
+            return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
 def _checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
@@ -101,6 +116,8 @@ def main(argv: list[str]) -> None:
     except OSError as trouble:
         sys.stderr.write(f"the sandbox cannot be set up: {trouble}\n")
         sys.exit(126)
+    for most in (int(value) for name, value in options if name == "--processes"):
+        limit_processes(most)
     folders = [value for name, value in options if name == "--write"]
     if folders:
         confine(folders)
