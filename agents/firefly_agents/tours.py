@@ -18,6 +18,8 @@ FOCUS = 12
 """Tools that one tour is about."""
 PATIENCE = 9
 """Failed calls after which a tool that never succeeded is given up."""
+_HOPELESS = 2
+"""Calls that failed for want of a network, a program or a key after which other arguments are not tried."""
 _IDLE = 2
 """Rounds without a new success after which a server is left as it is."""
 
@@ -63,7 +65,11 @@ class Tours:
 
     def _wanting(self, own: list[ToolKey], memory: ValueMemory) -> list[ToolKey]:
         """The tools worth another try: those never tried first, then those that failed least often."""
-        left = [key for key in own if not memory.succeeded[key] and memory.tried[key] < PATIENCE]
+        left = [
+            key
+            for key in own
+            if not memory.succeeded[key] and memory.tried[key] < PATIENCE and memory.out_of_reach[key] < _HOPELESS
+        ]
         return sorted(left, key=lambda key: (is_plumbing(key.tool), memory.tried[key]))
 
 

@@ -179,6 +179,8 @@ def may_be_path(slot: Slot, value: str) -> bool:
     if not re.search(r"[/\\]|\.[A-Za-z]\w{0,8}\Z", value) or re.search(r"\s{2}|\n|^https?:", value):
         return False
     suffix = PurePosixPath(value).suffix.lower()
+    if not suffix and role(slot) != "folder":
+        return False
     wanted = extensions(slot)
     return not (suffix in _KINDS and wanted and role(slot) == "file") or suffix in wanted[:4]
 

@@ -150,8 +150,8 @@ def _literal(text: str) -> JSON:
 
 
 _NEEDED = re.compile(
-    r"(?i)\b(?:required|missing|must (?:be )?(?:provid|specif|suppl|given|set|includ|pass)|need(?:s|ed)?\b|provide|specify"
-    r"|supply|at least one|either|cannot be empty|can't be empty|expected)"
+    r"(?i)\b(?:required|missing|non-empty|must be an?|must (?:be )?(?:provid|specif|suppl|given|set|includ|pass)"
+    r"|need(?:s|ed)?\b|provide|specify|supply|at least one|either|cannot be empty|can't be empty|expected)"
 )
 
 
@@ -242,6 +242,19 @@ def refused_kinds(error: str) -> frozenset[str]:
     """What an error says the value was and must not be: a ``file``, a ``folder``, plain ``text`` where JSON was due, a name
     with ``spaces``, ``numbers`` or ``strings`` in a list of objects."""
     return frozenset(kind for kind, pattern in _REFUSED_RE.items() if pattern.search(error))
+
+
+_UNREACHABLE = re.compile(
+    r"(?i)name or service not known|name ?resolution|getaddrinfo|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|network is unreachable"
+    r"|connection (?:failed|refused|error)|max retries exceeded|fetch failed|failed to fetch|urlopen error|no internet"
+    r"|cannot connect|all connection attempts failed|api key|not (?:installed|configured)|is required for|pip install"
+    r"|environment variable|command not found|executable|credentials|not authenticated"
+)
+
+
+def out_of_reach(error: str) -> bool:
+    """Whether an error says that a network, a program or a key is missing, so that other arguments will not help."""
+    return bool(_UNREACHABLE.search(error))
 
 
 def wants_absolute(error: str) -> bool:

@@ -76,6 +76,7 @@ class ValueMemory:
         self.wholes = WholeMemory()
         self.absolute: set[ToolKey] = set()
         self.refused: dict[Place, frozenset[str]] = {}
+        self.out_of_reach: Counter[ToolKey] = Counter()
         self.tried: Counter[ToolKey] = Counter()
         self.succeeded: Counter[ToolKey] = Counter()
         self.yielded: Counter[ToolKey] = Counter()
@@ -139,6 +140,7 @@ class ValueMemory:
                 self.failed[tool, pointer][text(value)] += 1
             for pointer, values in asked_for(error, given).items():
                 self.asked[tool, pointer] = values
+            self.out_of_reach[tool] += hints.out_of_reach(error[:2000])
             self._heed(tool, arguments, error[:2000], given)
             return []
         self.succeeded[tool] += 1

@@ -12,6 +12,7 @@ from random import Random
 from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.draft import EpisodeState, Wish
 from firefly_agents.offline.memory import asked_for, blamed, scalars
+from firefly_agents.offline.remedies import MAKES, remedies
 from firefly_agents.offline.seen import Seen, error_of, is_empty, output_view, seen_in
 from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.offline.sources import STRONG
@@ -25,7 +26,6 @@ _DULL = frozenset(
     "reset log version help doctor health ping status info update_check transfer guide skill feedback clear memo".split()
 )
 _ENDS = re.compile(r"(?i)(?:.*_)?(?:delete|remove|destroy|purge|drop)(?:_|$|[A-Z])")
-MAKES = frozenset("create add new make register insert put write save define init open start upload import".split())
 _NAMING = frozenset("name id key title path file filename slug project collection table branch tag label".split())
 _NOW = frozenset("now current today live latest".split())
 
@@ -97,6 +97,9 @@ class EpisodePlanner:
         self._last_write: str | None = None
         self._said_calls: set[str] = set()
         self._again: Pending | None = None
+        self._before: list[ToolInfo] = []
+        self._mended: Counter[ToolKey] = Counter()
+        self._mending: ToolKey | None = None
 
     def next(self) -> tuple[ToolKey, JsonObject] | None:
         """The next call, or None where the episode ends."""
@@ -138,6 +141,7 @@ class EpisodePlanner:
                 self.state.asked.update({(key, pointer): values for pointer, values in asked_for(told, given).items()})
                 if pending.attempt < self.retries:
                     self._again = pending
+                self._mend(pending, told)
                 return
         self._won[key] += not failed
         self.state.seen += made(pending.tool, pending.arguments, self._count)
@@ -159,8 +163,24 @@ class EpisodePlanner:
             self._last_write = None
             self.state.written = frozenset()
 
+    def _mend(self, pending: Pending, error: str) -> None:
+        """Plan what a failed call seems to need first: then it is tried again."""
+        assert pending.arguments is not None
+        if self._again is None or not self.cover or self._mended[pending.tool.key] >= 2:
+            return
+        first = remedies(pending.tool, pending.arguments, error, self.tools)
+        first = [key for key in first if self._called[key] < self.repeats + 2 and key != self._mending]
+        if first:
+            self._mended[pending.tool.key] += 1
+            self._before = [self.tools[key] for key in first[:1]]
+
     def choose(self) -> Pending | None:
         """The tool to call next, with its arguments; None where none promises anything."""
+        if self._before:
+            first = self._before.pop()
+            self._mending = first.key
+            return self.draft(first, None, self.retries)
+        self._mending = None
         if self._again is not None:
             again, self._again = self._again, None
             return self.draft(again.tool, again.step, again.attempt + 1)
@@ -212,6 +232,8 @@ class EpisodePlanner:
             score -= 0.15
         if memory.tried[key] >= 3 and key not in self._focus:
             score -= 0.5 * (1 - memory.success_rate(key))
+        if self.cover and not called and name & MAKES and not any(slot.identifies for slot in slots):
+            score += 0.2  # what others need must be made first
         if self._focus:
             score += 0.6 - 1.2 * bool(self._won[key]) if key in self._focus else -0.1 - 0.4 * called
         elif self.cover:

@@ -75,7 +75,7 @@ class ValueSources:
         if within is not None and rng.random() < 0.8:
             return within
         if slot.kind in ("string", "any") and not slot.allowed and not self.samples(slot):
-            whole = self.memory.wholes.fitting(slot, rng)
+            whole = None if self.is_content(slot) else self.memory.wholes.fitting(slot, rng)
             if whole is not None and rng.random() < 0.8:
                 return whole if isinstance(whole, str) else text(whole)
             form = self.memory.forms.get(place) or (hints.form_asked(slot.description) if slot.looks_like != "date" else "")
