@@ -36,6 +36,8 @@ from firefly_mcp.types import Session, SessionKind
 
 ROUND = 16
 """Walks planned against one state of knowledge, at least."""
+EXPLORING = 0.6
+"""The share of a limited time that is left to exploring where second observations are to follow."""
 ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.5
 _BOUNDED = ("budget", "model")
@@ -215,6 +217,7 @@ class Explorer:
                 instructions=episode.instructions(),
                 budget=budget,
                 allowed=self.workshop.allowed,
+                handshake=attempt == 0,
             )
             if outcome.boundary is None or outcome.boundary in _BOUNDED:
                 break
@@ -249,14 +252,15 @@ class Explorer:
         found = queries.sessions(self.recording, kind=SessionKind.EXPLORE)
         return [session for session in found if session.labels.get("seed") == self.settings.seed]
 
-    def _out_of_time(self) -> bool:
+    def _out_of_time(self, share: float = 1.0) -> bool:
         limit = self.settings.max_seconds
-        return limit is not None and time.monotonic() - self._started > limit
+        return limit is not None and time.monotonic() - self._started > limit * share
 
     def _spent(self) -> bool:
         """Whether a budget of the whole exploration is used up."""
         limits = self.settings
         used = self._counts["tokens_input"] + self._counts["tokens_output"]
-        if self._out_of_time() or (limits.max_tokens is not None and used >= limits.max_tokens):
+        share = EXPLORING if limits.confirming else 1.0
+        if self._out_of_time(share) or (limits.max_tokens is not None and used >= limits.max_tokens):
             return True
         return limits.max_calls is not None and sum(session.calls for session in self._sessions()) >= limits.max_calls

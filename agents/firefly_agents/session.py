@@ -13,6 +13,7 @@ from agents.mcp import MCPServerStreamableHttp, MCPServerStreamableHttpParams
 from openai import OpenAIError
 
 from agents import Agent, Model, RunConfig, RunContextWrapper, Runner
+from firefly_agents.handshake import HandshakeOnly
 from firefly_agents.settings import Budget
 from firefly_mcp.errors import FireflyError, ServerError, StoreError
 from firefly_mcp.servers.names import ExposedNames
@@ -47,6 +48,7 @@ async def hold_session(
     instructions: str,
     budget: Budget,
     allowed: Callable[[Tool], bool] = lambda tool: True,
+    handshake: bool = True,
 ) -> Outcome:
     """Let an agent explore until its model has nothing more to do or the budget is spent.
 
@@ -59,12 +61,13 @@ async def hold_session(
         instructions: the agent's system prompt.
         budget: its limits.
         allowed: which tools the agent may see.
+        handshake: speak to the proxy by handshake alone; a server that knows only the stateless era needs it otherwise.
 
     Returns:
         The outcome; trouble is told by its boundary (``server``, ``model``, ``proxy``, ``budget``), never raised.
     """
     try:
-        async with running_http(factory) as url:
+        async with running_http(HandshakeOnly(factory) if handshake else factory) as url:
             offered: set[str] = set()
             async with MCPServerStreamableHttp(
                 MCPServerStreamableHttpParams(

@@ -49,6 +49,13 @@ from firefly_mcp.cli.output import emit_json, note, table
 @click.option("--walk-calls", type=click.IntRange(min=2), default=8, show_default=True, help="Calls of one walk at most.")
 @click.option("--session-seconds", type=click.FloatRange(min=1), default=90, show_default=True, help="Seconds of one session.")
 @click.option(
+    "--start-seconds",
+    type=click.FloatRange(min=1),
+    default=180,
+    show_default=True,
+    help="Seconds that a server may take to start.",
+)
+@click.option(
     "--probes", type=click.IntRange(min=0), default=30, show_default=True, help="Sessions that settle effects at most."
 )
 @click.option(
@@ -80,6 +87,7 @@ def command(
     session_calls: int,
     walk_calls: int,
     session_seconds: float,
+    start_seconds: float,
     probes: int,
     guidance: str,
     offline: bool,
@@ -113,7 +121,7 @@ def command(
         live=live,
         walk_calls=walk_calls,
         rate=rate,
-        budget=Budget(calls=session_calls, seconds=session_seconds),
+        budget=Budget(calls=session_calls, seconds=session_seconds, start_seconds=start_seconds),
         max_calls=max_calls,
         max_seconds=max_seconds,
         max_tokens=max_tokens,

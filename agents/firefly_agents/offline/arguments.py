@@ -79,7 +79,7 @@ class ArgumentPlanner:
         out: JsonObject = {}
         # What converts to what follows from the value, so values come before units.
         try:
-            for slot in sorted(chosen, key=lambda item: "unit" in item.words):
+            for slot in sorted(chosen, key=lambda item: "unit" in item.words and item.kind == "string"):
                 out[slot.name] = self._value(slot, draft, out)
         except NothingKnownError:
             return None

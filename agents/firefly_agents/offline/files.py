@@ -166,6 +166,11 @@ def candidates(slot: Slot, folder: Folder, rng: Random, *, strict: bool = False,
         chosen = ranked[:3] or [path for path in folder.paths if path.endswith((".md", ".csv", ".txt"))][:2]
         if len(ranked) > 3:
             chosen = ranked[:1] + rng.sample(ranked[1:], 2)
+    if "place" in refused and folder.root:
+        # What may be touched is elsewhere: most often below HOME.
+        home = str(PurePosixPath(folder.root).parent / "home")
+        folder = Folder(folder.paths, home, folder.lines)
+        return [folder.absolute(path) for path in chosen]
     forms = [[path, folder.absolute(path)] for path in chosen]
     if strict or re.search(r"(?i)\babsolute\b", f"{slot.description} {slot.tool.description[:400]}") or kind == "folder":
         forms = [[absolute, relative] for relative, absolute in forms]

@@ -230,6 +230,8 @@ _REFUSED = {
     "folder": r"is a (?:directory|folder)|EISDIR|not a (?:regular )?file|must be a file",
     "text": r"invalid JSON|not valid JSON|JSON ?(?:decode|parse)|must be (?:valid )?JSON|Expecting value: line|Unexpected token"
     r"|Expecting property name|valid JSON (?:string|array|object)",
+    "place": r"access denied|permission denied|outside (?:of )?(?:the )?(?:allowed|permitted|sandbox)"
+    r"|not (?:in|within) (?:the )?allowed|path not allowed|EACCES",
     "spaces": r"cannot contain spaces|no spaces|alphanumeric|letters, (?:numbers|digits)|valid (?:python )?identifier"
     r"|snake_case|kebab|lower-?case letters|(?:invalid|illegal) (?:characters?|name)|must match (?:the )?(?:pattern|regex)",
     "numbers": r"'int' object has no attribute|'int' object is not subscriptable|'float' object has no",

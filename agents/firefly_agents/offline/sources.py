@@ -51,7 +51,7 @@ class ValueSources:
         rng, place = draft.rng, (slot.tool.key, slot.pointer)
         if slot.looks_sql:
             return sql.statement(f"{slot.description} {slot.tool.description}", draft.state.tables[slot.tool.key.server], rng)
-        if "unit" in slot.words and siblings:
+        if "unit" in slot.words and siblings and slot.kind in ("string", "any"):
             unit = self._unit(slot, draft, siblings)
             if unit is not None:
                 return unit

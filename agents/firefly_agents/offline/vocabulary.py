@@ -187,7 +187,8 @@ _NUMBERS: list[tuple[str, Maker]] = [
     ("weight", _number(48, 104, 0.5)),
     ("height", _number(152, 196, 1)),
     ("percent|tbsa", _number(5, 45, 2.5)),
-    ("rate|interest", _number(1.5, 9.5, 0.25)),
+    ("life expectancy", _number(82, 95, 1)),
+    ("rate|interest|return|growth|yield|inflation|discount|volatility|tax", _number(1.5, 9.5, 0.25)),
     ("second|delay|timeout|wait|sleep|pause|interval", _number(0.5, 1, 0.5)),  # these may really be waited for
     ("hour|duration", _number(2, 24, 1)),
     ("limit|top|max|count|n|k|size limit|page size", _number(3, 9, 1)),
@@ -219,6 +220,8 @@ def by_meaning(name: str, description: str, kind: str, rng: Random) -> Any | Non
     if kind == "string" and re.search(r"(?i)(?:^|_)id$|[a-z]I[dD]$", name):
         return None
     table = _TEXT if kind == "string" else _NUMBERS
+    if kind != "string" and re.search(r"(?i)(?:^|_|[a-z])(?:years|months|weeks|days|periods|terms?)$", name):
+        return rng.randint(3, 24)  # a span, not a date's part
     for asked in (name, description):
         if asked is description and kind == "string" and re.search(r"\bIATA\b|airport code", description):
             return rng.choice(_AIRPORTS)
