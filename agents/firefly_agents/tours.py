@@ -14,7 +14,7 @@ from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.planner import is_plumbing
 from firefly_mcp.types import Tool, ToolKey
 
-FOCUS = 12
+FOCUS = 24
 """Tools that one tour is about."""
 PATIENCE = 9
 """Failed calls after which a tool that never succeeded is given up."""

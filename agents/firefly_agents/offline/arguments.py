@@ -163,12 +163,24 @@ class ArgumentPlanner:
         size = min(size, most if isinstance(most, int) else size, _LONGEST_LIST)
         if draft.attempt >= 2 and not least:
             size = max(size, 2)
+        told = self.memory.kinds.get((slot.tool.key, item.pointer))
+        if told and item.kind == "any":
+            item = Slot(slot.tool, item.pointer, item.name, {**item.schema, "type": told}, True)
         found: list[Any] = []
         for _ in range(size):
             value = draft.rng.randint(2, 60) if item.kind == "any" and slot.looks_numeric else self._value(item, draft, {})
             if value not in found or item.kind in ("integer", "number", "array", "boolean"):
                 found.append(value)
         return found
+
+    def _named_by_errors(self, slot: Slot, key: str) -> Slot:
+        """The slot of a field that only errors told of: of the type that they named, else of the one that its name suggests."""
+        pointer = f"{slot.pointer}/{key}"
+        kind = self.memory.kinds.get((slot.tool.key, pointer))
+        if kind is None:
+            text = by_meaning(key, "", "string", Random(0))
+            kind = "number" if text is None and by_meaning(key, "", "number", Random(0)) is not None else "string"
+        return Slot(slot.tool, pointer, key, {"type": kind}, True)
 
     def _whole(self, slot: Slot, draft: Draft) -> Any | None:
         """An earlier result to hand on as it is, for a list or object of which the schema says nothing more."""
@@ -199,11 +211,11 @@ class ArgumentPlanner:
         for member in members:
             out[member.name] = self._value(member, draft, out)
         draft.depth -= 1
-        keys = self.memory.keys.get(slot.tool.key, ())
+        place = (slot.tool.key, slot.pointer)
+        keys = self.memory.keys.get(place) or (self.memory.keys.get((slot.tool.key, "")) if slot.required else None)
         if not everything and keys:
             for key in keys:
-                member = Slot(slot.tool, f"{slot.pointer}/{key}", key, {"type": "string"}, True)
-                out[key] = self.sources.scalar(member, draft, out)
+                out[key] = self._value(self._named_by_errors(slot, key), draft, out)
             return out
         if not everything and slot.required and draft.attempt:
             return {"name": draft.rng.choice(("lamp", "desk", "garden")), "value": draft.rng.randint(2, 60)}

@@ -194,6 +194,35 @@ def missing_key(error: str) -> str:
     return bare[1] if bare else named[1] if named else ""
 
 
+_PYDANTIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)*)\s*\n\s+(\S[^\n]*?)(?: \[type=|$)", re.M)
+_TYPES = {
+    "string": "string",
+    "number": "number",
+    "integer": "integer",
+    "boolean": "boolean",
+    "dictionary": "object",
+    "list": "array",
+}
+
+
+def complaints(error: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """What a validation report in pydantic's form says: fields that are missing, and the types of others.
+
+    Returns:
+        ``(pointer of the object, missing field)`` pairs, and JSON types by pointer; list indices as 0.
+    """
+    missing, kinds = [], {}
+    for path, told in _PYDANTIC.findall(error):
+        steps = ["0" if step.isdigit() else step for step in path.split(".")]
+        pointer = "/" + "/".join(steps)
+        named = re.search(r"(?i)should be a valid (string|number|integer|boolean|dictionary|list)", told)
+        if told.startswith("Field required"):
+            missing.append((pointer.rpartition("/")[0], steps[-1]))
+        elif named:
+            kinds[pointer] = _TYPES[named[1].lower()]
+    return missing, kinds
+
+
 def least_size(error: str) -> int:
     """How many members an error says a list must have at least; 0 where it does not say."""
     found = re.search(r"(?i)\b(?:at least|minimum(?: of)?|requires?|need(?:s|ed)?) (\d|two|three|four|five|ten)\b", error)
@@ -220,6 +249,9 @@ FORMS = (
 
 def form_asked(text: str) -> str:
     """The written form of a date or time that a description or an error asks for; empty where it names none."""
+    digits = re.search(r"(?i)\b(\d{1,2})(?:\s*(?:-|–|to|or)\s*\d{1,2})?[ -]digits?\b", text)
+    if digits:
+        return f"digits {digits[1]}"
     folded = re.sub(r"\s+", " ", text).upper().replace("ISO8601", "ISO 8601").replace("ISO-8601", "ISO 8601")
     return next((form for form in FORMS if form in folded), "")
 

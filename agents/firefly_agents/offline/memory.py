@@ -70,7 +70,8 @@ class ValueMemory:
         self.known: dict[ToolKey, list[str]] = {}
         self.needed: dict[ToolKey, frozenset[str]] = {}
         self.limits: dict[Place, tuple[float | None, float | None]] = {}
-        self.keys: dict[ToolKey, tuple[str, ...]] = {}
+        self.keys: dict[Place, tuple[str, ...]] = {}
+        self.kinds: dict[Place, str] = {}
         self.sizes: dict[Place, int] = {}
         self.forms: dict[Place, str] = {}
         self.wholes = WholeMemory()
@@ -173,8 +174,12 @@ class ValueMemory:
         if bounds is not None and len(numbers) == 1:
             self.limits[tool, numbers[0]] = bounds
         key = hints.missing_key(error)
+        missing_fields, kinds_told = hints.complaints(error)
         if key and key not in arguments:
-            self.keys[tool] = tuple(dict.fromkeys((*self.keys.get(tool, ()), key)))[-6:]
+            missing_fields.append(("", key))
+        for parent, name in missing_fields:
+            self.keys[tool, parent] = tuple(dict.fromkeys((*self.keys.get((tool, parent), ()), name)))[-8:]
+        self.kinds.update({(tool, pointer): kind for pointer, kind in kinds_told.items()})
         size = hints.least_size(error)
         lists = [name for name, value in arguments.items() if isinstance(value, list)]
         if size and len(lists) == 1:

@@ -112,9 +112,9 @@ def error_of(value: JSON) -> str:
     """The message in an error that was told as data, without the echo of the request that may stand beside it."""
     if isinstance(value, dict):
         offered = "".join(
-            f"; available: {text(item)}"
+            f"; available: {text(list(item))}"
             for key, item in value.items()
-            if isinstance(item, list) and _OFFERS.match(str(key)) and all(isinstance(one, str) for one in item)
+            if isinstance(item, list | dict) and _OFFERS.match(str(key)) and all(isinstance(one, str) for one in item)
         )
         for key in ("error", "message", "detail", "reason", "parsed_content", "error_message"):
             if isinstance(value.get(key), str | dict):

@@ -124,7 +124,7 @@ _TEXT: list[tuple[str, Maker]] = [
     ("=element|chemical element", _pick(("Fe", "O", "C", "Na", "Au"))),
     ("variable|symbol var|var", _pick(("x",))),
     (
-        "=code|snippet|source code|=script|=program",
+        "snippet|source code|python code|=script",
         _pick(("def add(a, b):\n    return a + b\n", "total = sum(range(10))\nprint(total)\n")),
     ),
     ("abc|abc notation", _pick(("X:1\nT:Scale\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n",))),
@@ -239,6 +239,8 @@ def by_meaning(name: str, description: str, kind: str, rng: Random) -> Any | Non
 
 def in_form(form: str, rng: Random) -> str:
     """A date or time written in one of the forms of :data:`firefly_agents.offline.hints.FORMS`."""
+    if form.startswith("digits "):
+        return "".join(rng.choice("123456789") for _ in range(int(form.split()[1])))
     year, month, day = _date(rng).split("-")
     hour, minute = f"{rng.randint(7, 21):02d}", f"{rng.choice((0, 15, 30, 45)):02d}"
     if form == "ISO 8601":
