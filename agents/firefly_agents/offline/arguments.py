@@ -156,7 +156,9 @@ class ArgumentPlanner:
         least, most = slot.own.get("minItems", 1), slot.own.get("maxItems", _LONGEST_LIST)
         size = draft.rng.choice((1, 1, 2))
         if item.kind in ("integer", "number") or (item.kind == "any" and slot.looks_numeric):
-            size = draft.rng.choice((4, 5, 6))
+            size = 5 if item.pointer.count("/") < 3 else 2  # lists that belong together are of one length, tables square
+        elif item.kind == "array":
+            size = 2
         if isinstance(least, int):
             size = max(least, size)
         size = max(size, self.memory.sizes.get((slot.tool.key, slot.pointer), 0))

@@ -174,7 +174,7 @@ _MOST = re.compile(
 
 def limits(error: str) -> tuple[float | None, float | None] | None:
     """The least and the greatest number that an error message says are allowed; None where it names neither."""
-    between = _BETWEEN.search(error)
+    between = _BETWEEN.search(error) or re.search(r"(?i)\b(?:index|range|have|has)\b[^()]{0,40}\((\d+)\s*-\s*(\d+)\)", error)
     if between:
         low, high = float(between[1]), float(between[2])
         return (low, high) if low <= high else None
@@ -229,6 +229,12 @@ def least_size(error: str) -> int:
     if not found:
         return 0
     return {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10}.get(found[1].lower()) or int(found[1])
+
+
+def prefix_asked(error: str) -> str:
+    """What an error says that a value must start with; empty where it does not."""
+    found = re.search(r"""(?i)\b(?:start|begin)s? with (?:an? )?['"`](\S{1,8})['"`]""", error)
+    return found[1] if found else ""
 
 
 FORMS = (

@@ -75,7 +75,8 @@ class ValueMemory:
         self.sizes: dict[Place, int] = {}
         self.forms: dict[Place, str] = {}
         self.wholes = WholeMemory()
-        self.absolute: set[ToolKey] = set()
+        self.prefixes: dict[Place, str] = {}
+        self.absolute: set[str] = set()
         self.refused: dict[Place, frozenset[str]] = {}
         self.out_of_reach: Counter[ToolKey] = Counter()
         self.tried: Counter[ToolKey] = Counter()
@@ -184,13 +185,16 @@ class ValueMemory:
         lists = [name for name, value in arguments.items() if isinstance(value, list)]
         if size and len(lists) == 1:
             self.sizes[tool, f"/{lists[0]}"] = size
+        prefix = hints.prefix_asked(error)
+        if prefix:
+            self.prefixes.update({(tool, pointer): prefix for pointer, value in blamed(error, given) if isinstance(value, str)})
         form = hints.form_asked(error)
         if form:
             for pointer, value in blamed(error, given):
                 if isinstance(value, str):
                     self.forms[tool, pointer] = form
         if hints.wants_absolute(error):
-            self.absolute.add(tool)
+            self.absolute.add(tool.server)
         kinds = hints.refused_kinds(error)
         for pointer, value in blamed(error, given) if kinds else ():
             if isinstance(value, str):

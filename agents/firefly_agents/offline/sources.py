@@ -51,7 +51,7 @@ class ValueSources:
         rng, place = draft.rng, (slot.tool.key, slot.pointer)
         if slot.looks_sql:
             return sql.statement(f"{slot.description} {slot.tool.description}", draft.state.tables[slot.tool.key.server], rng)
-        if "unit" in slot.words and siblings and slot.kind in ("string", "any"):
+        if words(slot.name)[-1:] == ("unit",) and siblings and slot.kind in ("string", "any"):
             unit = self._unit(slot, draft, siblings)
             if unit is not None:
                 return unit
@@ -227,7 +227,8 @@ class ValueSources:
         value = invented(slot, draft, lambda: self._pick(slot.given, slot, draft), limits)
         if isinstance(value, str) and "spaces" in self.memory.refused.get((tool, slot.pointer), ()):
             value = re.sub(r"\W+", rng.choice("-_"), value.lower()).strip("-_")
-        return value
+        prefix = self.memory.prefixes.get((tool, slot.pointer), "")
+        return f"{prefix}{value}" if isinstance(value, str) and not value.startswith(prefix) else value
 
     def _path(self, slot: Slot, draft: Draft) -> Any | None:
         """A path in the server's folder, for an argument that takes one."""
@@ -240,7 +241,7 @@ class ValueSources:
             slot,
             folder,
             draft.rng,
-            strict=slot.tool.key in memory.absolute,
+            strict=slot.tool.key.server in memory.absolute,
             refused=memory.refused.get(place, frozenset()),
         )
         # Those that failed here least often first, then in the order of their fit.

@@ -118,6 +118,9 @@ _TEXT: list[tuple[str, Maker]] = [
     ("sparql", _pick(("SELECT ?s ?p ?o WHERE { ?s ?p ?o } LIMIT 5",))),
     ("turtle|ttl|rdf", _pick(("@prefix ex: <http://example.org/> .\nex:Lamp a ex:Thing ; ex:price 40 .\n",))),
     ("latex|tex", _pick((r"\\frac{a}{b} + c^2", r"\\int_0^1 x^2 dx"))),
+    ("matrix|matrice", _pick(("[[2, 1], [1, 3]]", "[[4, 0], [1, 5]]"))),
+    ("vector|array", _pick(("[1, 2, 3]", "[4, 5, 6]"))),
+    ("bound|interval|limit", _pick(("0, 10", "1, 5"))),
     ("polynomial|equation", _pick(("x**2 - 5*x + 6", "x**3 - 2*x + 1"))),
     ("=function|=f|=func", _pick(("x**2 + 3*x", "sin(x)", "exp(-x)"))),
     ("chemical formula|formula molecular|molecular formula", _pick(("H2O", "C6H12O6", "NaCl", "C2H6O"))),
@@ -178,6 +181,7 @@ _TEXT: list[tuple[str, Maker]] = [
     ("insurance", _pick(("yes", "no"))),
 ]
 _NUMBERS: list[tuple[str, Maker]] = [
+    ("index|idx|=row|=col|=column|=start|=line|row number|column number|=from row|=position", _number(0, 1, 1)),
     ("year", lambda rng: rng.choice((2024, 2025, 2026))),
     ("floor", _number(1, 9, 1)),
     ("month", lambda rng: rng.randint(1, 12)),
