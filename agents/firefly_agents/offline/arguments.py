@@ -69,6 +69,10 @@ class ArgumentPlanner:
             for slot in tool.slots
             if slot.required or slot.name in asked or (not plain and (slot.name in wished or self._wants(slot, draft)))
         ]
+        if attempt and not chosen and tool.slots:
+            # A tool that says it needs nothing, and failed with nothing.
+            free = [slot for slot in tool.slots if not slot.internal and slot.kind not in ("boolean", "object")]
+            chosen = rng.sample(free, min(len(free), 1 + attempt // 2))
         if _CHANGES.match(tool.key.tool) and all(slot.required for slot in chosen):
             # A change that changes nothing is no request that anyone makes.
             rest = [

@@ -31,7 +31,8 @@ _ARGS_BLOCK = re.compile(
 )
 _AFTER_COLON = re.compile(
     r"(?i)\b(?:available|valid|use|allowed|supported|expected|known|options|choices|choose from|one of|must be)"
-    r"(?: [\w-]+){0,3}\s*:\s*((?:[\w./+-]{1,40}(?: [\w./+-]{1,20})?(?:,\s*(?:or\s+|and\s+)?|\s*\|\s*)){1,60}[\w./+-]{1,40})"
+    r"(?: [\w-]+){0,3}(?:\s*\([^()]{1,30}\))?"
+    r"\s*:\s*((?:[\w./+-]{1,40}(?: [\w./+-]{1,20})?(?:,\s*(?:or\s+|and\s+)?|\s*\|\s*)){1,60}[\w./+-]{1,40})"
 )
 _NOT_VALUES = frozenset("true false null none omitted optional required default any all a an the or and string".split())
 
@@ -318,6 +319,8 @@ def fields_in(text: str) -> tuple[str, ...]:
 def _list_in(stretch: str, *, loose: bool = True) -> tuple[str, ...]:
     stretch = stretch.strip()
     bracket = re.search(r"[\[({]([^\])}]{2,600})[\])}]", stretch[:700])
+    if bracket and not re.search(r"[,'\"`]", bracket[1]):
+        bracket = re.search(r"[\[{]([^\]}]{2,600})[\]}]", stretch[:700])
     if bracket and bracket.start() < 40:
         quoted = _QUOTED.findall(bracket[1])
         return _clean(quoted or bracket[1].split(","))

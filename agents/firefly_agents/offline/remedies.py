@@ -14,6 +14,25 @@ from firefly_mcp.types import ToolKey
 
 MAKES = frozenset("create add new make register insert put write save define init open start upload import load set".split())
 _LISTS = frozenset("list get search find all browse show".split())
+_FIRST = re.compile(r"(?i)([^.;:]*\bfirst\b[^.;:]*)")
+_LITTLE = frozenset("the a an to of".split())
+_UNDONE = re.compile(
+    r"(?i)\b(?:no|not)\b[ \w]{0,20}?(\b\w+)? (?:is |are |been |currently |has been )*"
+    r"(loaded|opened|open|initiali[sz]ed|created|started|connected|imported|selected|set)\b"
+)
+_VERBS = {
+    "loaded": "load",
+    "opened": "open",
+    "open": "open",
+    "initialized": "init",
+    "initialised": "init",
+    "created": "create",
+    "started": "start",
+    "connected": "connect",
+    "imported": "import",
+    "selected": "select",
+    "set": "set",
+}
 _MISSING = re.compile(r"(?i)\b(?:no|not|without|empty|first|before|missing|nothing)\b")
 
 
@@ -34,6 +53,18 @@ def remedies(tool: ToolInfo, arguments: JsonObject, error: str, tools: Mapping[T
     ]
     if named:
         return named[:2]
+    told = set(words(" ".join(_FIRST.findall(error[:1000]))))
+    spoken = [
+        key for key in others if 0 < len(set(words(key.tool)) - _LITTLE) <= len(told) and set(words(key.tool)) - _LITTLE <= told
+    ]
+    if spoken:
+        return sorted(spoken, key=lambda key: -len(set(words(key.tool)) & told))[:2]
+    undone = _UNDONE.search(error[:600])
+    verb = _VERBS.get(undone[2].lower(), "") if undone else ""
+    able = [key for key in others if verb and verb in words(key.tool)[:3]]
+    if undone and able:
+        thing = telling(undone[1] or "")
+        return sorted(able, key=lambda key: (-len(thing & telling(key.tool)), len(others[key].needed())))[:2]
     if not _MISSING.search(error[:600]):
         return []
     unknown = "unknown" in hints.refused_kinds(error[:1000])

@@ -21,6 +21,8 @@ from firefly_mcp.jsonio import JsonObject, loads, text
 
 _STEADY = frozenset("country currency timezone language locale year user customer account symbol".split())
 """Words of arguments that a person keeps through one conversation."""
+_BRIEF = frozenset("id name title query key type format mode path file url".split())
+"""Words of arguments that take a word or a line, never a whole result."""
 _CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
 _WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
 STRONG = 0.5
@@ -75,7 +77,8 @@ class ValueSources:
         if within is not None and rng.random() < 0.8:
             return within
         if slot.kind in ("string", "any") and not slot.allowed and not self.samples(slot):
-            whole = None if self.is_content(slot) else self.memory.wholes.fitting(slot, rng)
+            single = self.is_content(slot) or slot.identifies or slot.words & _BRIEF
+            whole = None if single else self.memory.wholes.fitting(slot, rng)
             if whole is not None and rng.random() < 0.8:
                 return whole if isinstance(whole, str) else text(whole)
             form = self.memory.forms.get(place) or (hints.form_asked(slot.description) if slot.looks_like != "date" else "")

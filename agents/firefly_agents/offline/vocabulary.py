@@ -182,6 +182,7 @@ _TEXT: list[tuple[str, Maker]] = [
 ]
 _NUMBERS: list[tuple[str, Maker]] = [
     ("index|idx|=row|=col|=column|=start|=line|row number|column number|=from row|=position", _number(0, 1, 1)),
+    ("probability|prob|=p|=p1|=p2|=alpha|proportion|confidence|fraction|=power|quantile", _number(0.05, 0.95, 0.05)),
     ("year", lambda rng: rng.choice((2024, 2025, 2026))),
     ("floor", _number(1, 9, 1)),
     ("month", lambda rng: rng.randint(1, 12)),
