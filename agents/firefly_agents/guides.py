@@ -48,7 +48,8 @@ class Guide:
                 return self._named
             touring = episode.kind == "tour"
             needed = [step.tool for step in episode.steps]
-            taking_part = party(tools, episode.focus or needed, self._memory)
+            memory = self._memory.for_episode()
+            taking_part = party(tools, episode.focus or needed, memory)
             infos = {
                 key: ToolInfo(key, names[key], tools[key].description, tools[key].input_schema, tools[key].annotations)
                 for key in taking_part
@@ -57,8 +58,9 @@ class Guide:
             rng = episode.rng(self._settings.seed)
             if episode.kind == "wander":
                 blind = self._settings.guidance == "blind"
-                memory = ValueMemory() if blind else self._memory
-                arguments = ArgumentPlanner(memory, self._dictionary, curious=True, files=self._files)
+                arguments = ArgumentPlanner(
+                    ValueMemory() if blind else memory, self._dictionary, curious=True, files=self._files
+                )
                 in_turn = self._settings.guidance == "round-robin"
                 return OfflineModel(Wanderer(infos, arguments, rng, length=episode.length, in_turn=in_turn, blind=blind), names)
             length = episode.length
@@ -66,7 +68,7 @@ class Guide:
                 length = min(length, tour_length(len(episode.focus or infos), self._settings.budget.calls))
             planner = EpisodePlanner(
                 infos,
-                ArgumentPlanner(self._memory, self._dictionary, curious=touring, files=self._files),
+                ArgumentPlanner(memory, self._dictionary, curious=touring, files=self._files),
                 rng,
                 steps=episode.steps,
                 length=length,

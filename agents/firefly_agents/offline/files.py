@@ -110,6 +110,10 @@ def role(slot: Slot) -> str:
         or re.match(r"(?i)(?:the |path (?:to|of) (?:the |a )?)?(?:folder|directory|repo)", said)
     ):
         return "folder"
+    if re.search(r"(?i)\b(?:repositor(?:y|ies)|(?:working |root )?director(?:y|ies)|folder)\b", said) and not (
+        own & {"file", "filename", "filepath"} or re.search(r"(?i)\bfiles?\b", said)
+    ):
+        return "folder"
     if own & _NEW or (verbs & _MAKES and not own & _OLD and re.search(r"(?i)\b(?:creat|writ|sav|output|new|export)", said)):
         return "new"
     if verbs & {"write", "create", "save"} and not own & _OLD and not slot.tool.key.tool.lower().endswith("sheet"):

@@ -5,6 +5,7 @@ A memory lasts over episodes and is rebuilt from the recording, so an interrupte
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from firefly_mcp.types import Call, SessionKind, ToolKey
 Place = tuple[ToolKey, str]
 """An argument: its tool and the JSON pointer to it, indices as 0."""
 _KEPT = 40
+_LESSONS = ("needed", "limits", "keys", "kinds", "sizes", "forms", "prefixes", "absolute", "refused")
+"""What errors teach beside values that failed."""
 
 
 def scalars(arguments: JsonObject) -> list[tuple[str, Any]]:
@@ -143,7 +146,7 @@ class ValueMemory:
             for pointer, values in asked_for(error, given).items():
                 self.asked[tool, pointer] = values
             self.out_of_reach[tool] += hints.out_of_reach(error[:2000])
-            self._heed(tool, arguments, error[:2000], given)
+            self.heed(tool, arguments, error)
             return []
         self.succeeded[tool] += 1
         full = not is_empty(view)
@@ -163,8 +166,9 @@ class ValueMemory:
                         self.fed[tool, pointer][item.tool, item.group] += 1
         return seen_in(view, tool, call, [value for _, value in given])
 
-    def _heed(self, tool: ToolKey, arguments: JsonObject, error: str, given: list[tuple[str, Any]]) -> None:
-        """Take from an error what else it asks for: arguments that were not given, limits of numbers, absolute paths."""
+    def heed(self, tool: ToolKey, arguments: JsonObject, error: str) -> None:
+        """Take from an error what it asks for: arguments, fields, limits, forms, sizes, kinds of values."""
+        given, error = scalars(arguments), error[:2000]
         missing = [name for name in hints.needed(error, self.known.get(tool, [])) if name not in arguments]
         if missing:
             self.needed[tool] = self.needed.get(tool, frozenset()) | set(missing[:3])
@@ -195,10 +199,26 @@ class ValueMemory:
                     self.forms[tool, pointer] = form
         if hints.wants_absolute(error):
             self.absolute.add(tool.server)
-        kinds = hints.refused_kinds(error)
-        for pointer, value in blamed(error, given) if kinds else ():
+        for pointer, value in blamed(error, given):
             if isinstance(value, str):
-                self.refused[tool, pointer] = self.refused.get((tool, pointer), frozenset()) | kinds
+                self.refuse(tool, pointer, error)
+
+    def for_episode(self) -> ValueMemory:
+        """The memory as an episode may use it: what was counted is shared, what errors teach meanwhile stays its own.
+
+        So what an episode does depends on what was known when its round began, and not on what runs beside it.
+        """
+        twin = copy.copy(self)
+        for name in _LESSONS:
+            setattr(twin, name, copy.copy(getattr(self, name)))
+        twin.wholes = self.wholes.copy()
+        return twin
+
+    def refuse(self, tool: ToolKey, pointer: str, error: str) -> None:
+        """Note what an error says of the kind of a value."""
+        kinds = hints.refused_kinds(error[:2000])
+        if kinds:
+            self.refused[tool, pointer] = self.refused.get((tool, pointer), frozenset()) | kinds
 
     @staticmethod
     def times(counts: Mapping[Place, Counter[str]], place: Place, value: str) -> int:

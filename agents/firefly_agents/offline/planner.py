@@ -100,6 +100,7 @@ class EpisodePlanner:
         self._before: list[ToolInfo] = []
         self._mended: Counter[ToolKey] = Counter()
         self._mending: ToolKey | None = None
+        self._made: list[tuple[ToolKey, JsonObject]] = []
 
     def next(self) -> tuple[ToolKey, JsonObject] | None:
         """The next call, or None where the episode ends."""
@@ -138,12 +139,14 @@ class EpisodePlanner:
             for pointer, value in blamed(told, given) if failed else given:
                 self.state.bad.add((key, pointer, text(value)))
             if failed:
+                self.planner.memory.heed(key, pending.arguments, told)
                 self.state.asked.update({(key, pointer): values for pointer, values in asked_for(told, given).items()})
                 if pending.attempt < self.retries:
                     self._again = pending
                 self._mend(pending, told)
                 return
         self._won[key] += not failed
+        self._made.append((key, pending.arguments))
         self.state.seen += made(pending.tool, pending.arguments, self._count)
         self.planner.memory.wholes.add(wholes(view, key))
         self.state.tables[key.server].observe(pending.arguments, view)
@@ -168,11 +171,26 @@ class EpisodePlanner:
         assert pending.arguments is not None
         if self._again is None or not self.cover or self._mended[pending.tool.key] >= 2:
             return
-        first = remedies(pending.tool, pending.arguments, error, self.tools)
+        culprit = self._late_blame(pending, error)
+        first = [culprit] if culprit is not None else remedies(pending.tool, pending.arguments, error, self.tools)
         first = [key for key in first if self._called[key] < self.repeats + 2 and key != self._mending]
         if first:
             self._mended[pending.tool.key] += 1
             self._before = [self.tools[key] for key in first[:1]]
+
+    def _late_blame(self, pending: Pending, error: str) -> ToolKey | None:
+        """The earlier call whose argument an error quotes although this call did not give it: it is to be made otherwise."""
+        assert pending.arguments is not None
+        own = {text(value) for _, value in scalars(pending.arguments)}
+        for key, arguments in reversed(self._made):
+            if key.server != pending.tool.key.server or key == pending.tool.key:
+                continue
+            for pointer, value in scalars(arguments):
+                if isinstance(value, str) and len(value) > 3 and value in error and text(value) not in own:
+                    self.state.bad.add((key, pointer, text(value)))
+                    self.planner.memory.refuse(key, pointer, error)
+                    return key
+        return None
 
     def choose(self) -> Pending | None:
         """The tool to call next, with its arguments; None where none promises anything."""

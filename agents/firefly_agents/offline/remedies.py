@@ -33,7 +33,7 @@ _VERBS = {
     "selected": "select",
     "set": "set",
 }
-_MISSING = re.compile(r"(?i)\b(?:no|not|without|empty|first|before|missing|nothing)\b")
+_MISSING = re.compile(r"(?i)\b(?:no|not|without|empty|first|before|missing|nothing|out of range|have 0)\b")
 
 
 def remedies(tool: ToolInfo, arguments: JsonObject, error: str, tools: Mapping[ToolKey, ToolInfo]) -> list[ToolKey]:

@@ -48,6 +48,12 @@ class WholeMemory:
         """Start with none."""
         self._kept: dict[tuple[ToolKey, str], list[Whole]] = defaultdict(list)
 
+    def copy(self) -> WholeMemory:
+        """One that grows on its own from here."""
+        twin = WholeMemory()
+        twin._kept.update({place: list(kept) for place, kept in self._kept.items()})
+        return twin
+
     def add(self, found: Iterable[Whole]) -> None:
         """Keep some more; the oldest go."""
         for whole in found:
