@@ -169,7 +169,7 @@ class ArgumentPlanner:
         size = min(size, most if isinstance(most, int) else size, _LONGEST_LIST)
         if draft.attempt >= 2 and not least:
             size = max(size, 2)
-        told = self.memory.kinds.get((slot.tool.key, item.pointer))
+        told = self.memory.kinds.get((slot.tool.key, item.pointer)) or ("" if slot.looks_numeric else "string")
         if told and item.kind == "any":
             item = Slot(slot.tool, item.pointer, item.name, {**item.schema, "type": told}, True)
         found: list[Any] = []

@@ -25,16 +25,16 @@ _SAYS_PATH = re.compile(
 )
 _KINDS: dict[str, str] = {
     ".pdf": "pdf",
-    ".xlsx": "excel xlsx xl workbook spreadsheet sheet worksheet cell chart pivot",
-    ".csv": "csv table tabular dataset dataframe data column row",
-    ".docx": "docx word document doc paragraph heading",
+    ".xlsx": "excel xlsx xl workbook spreadsheet sheet worksheet",
+    ".csv": "csv tsv tabular dataset dataframe",
+    ".docx": "docx word document doc",
     ".png": "png image picture photo jpg jpeg qr barcode img ocr vision pixel",
     ".db": "sqlite db database sql",
-    ".md": "markdown md note text document txt bank memory vault page",
-    ".py": "python py code module source function class script symbol ast lint",
+    ".md": "markdown md note text txt bank vault",
+    ".py": "python py code module source script lint",
     ".bib": "bib bibtex citation reference bibliography",
-    ".ttl": "turtle ttl rdf ontology triple sparql owl shacl graph",
-    ".graphql": "graphql schema sdl query type",
+    ".ttl": "turtle ttl rdf ontology triple sparql owl shacl",
+    ".graphql": "graphql sdl",
     ".beancount": "beancount ledger accounting account transaction balance",
     ".json": "json",
     ".html": "html web",
@@ -129,7 +129,7 @@ def extensions(slot: Slot) -> list[str]:
         (3.0, f"{slot.name} {slot.description}"),
         (2.5, slot.tool.key.tool),
         (1.0, slot.tool.description[:300]),
-        (0.7, slot.tool.key.server),
+        (2.0, slot.tool.key.server),
     ):
         found = set(words(text))
         for extension, kinds in _KINDS.items():
