@@ -4,7 +4,7 @@
 #   make test-llm   a real small language model explores through the SDK (downloads 90 MB)
 #   make check    lint, types, import rules, tests
 #   make bench    short versions of what benchmarks/README.md reports
-#   make conformance   the official MCP conformance suite, directly and through the recording proxy
+#   make conformance   the official MCP conformance suite, directly, through the recording proxy and in replay
 
 OUT   ?= out
 ARGS  ?=

@@ -95,7 +95,7 @@ async def compare(spec: ServerSpec, folder: Path, seed: Path | None, calls: int)
         EOFError, TimeoutError, OSError: the server does not even work directly.
     """
     work = folder / "work"
-    env = {**os.environ, "WORKDIR": str(work), "HOME": str(folder / "home"), **_caches()}
+    env = {**os.environ, "WORKDIR": str(work), "HOME": str(folder / "home"), **caches()}
     full = spec.expanded(env)
     assert full.command is not None
     config = folder / "servers.json"
@@ -130,7 +130,7 @@ async def compare(spec: ServerSpec, folder: Path, seed: Path | None, calls: int)
     return len(direct), len(masked), found
 
 
-def _caches() -> dict[str, str]:
+def caches() -> dict[str, str]:
     """The real caches of uvx and npx, for servers whose HOME is another."""
     home = Path.home()
     return {

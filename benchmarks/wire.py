@@ -124,7 +124,19 @@ class Session:
         await self._connection.exchange(self._head(b"POST"), orjson.dumps(told))
 
     async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """The result of a request, which may come as JSON or as the last event of a stream."""
+        """The result of a request.
+
+        Raises:
+            RefusedError: an error came.
+        """
+        answer = await self.ask(method, params)
+        if "error" in answer or answer["result"].get("isError"):
+            raise RefusedError(f"{method}: {str(answer)[:200]}")
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request, errors too; it may come as JSON or as the last event of a stream."""
         if self._connection.closed:
             await self._connect()
         message = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
@@ -133,11 +145,8 @@ class Session:
             body = [line[5:] for line in body.split(b"\n") if line.startswith(b"data:") and b'"id"' in line][-1]
         if self._connection.status != 200:
             raise RefusedError(f"{method}: status {self._connection.status}: {body[:200]!r}")
-        answer = orjson.loads(body)
-        if "error" in answer or answer["result"].get("isError"):
-            raise RefusedError(f"{method}: {body[:200]!r}")
-        result: dict[str, Any] = answer["result"]
-        return result
+        answer: dict[str, Any] = orjson.loads(body)
+        return answer
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The result of a tool call."""

@@ -96,6 +96,13 @@ class Redactor:
         redacted: JsonObject = self._redact(value, request=True, found=found)
         return redacted
 
+    def passes(self, data: bytes) -> bool:
+        """Whether one look at a request, still encoded, shows that :meth:`params` would find nothing in it."""
+        if self.rules.paths or self._keys or self._patterns or b"\\" in data:  # an escape may hide what a plain look would see
+            return False
+        data = data[max(0, data.find(b'"params"')) :]
+        return _ANY_HINT.search(data.lower()) is None and not any(source.may_be_in(data) for source in self._given)
+
     def result(self, result: JSON, *, server: str = "", tool: str | None = None) -> JSON:
         """A result, error or any other message of a server, redacted.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache
 
 from firefly_mcp.spellings import spellings
 
@@ -13,6 +14,11 @@ SHORTEST_INSIDE = 4
 """A shorter secret is replaced only where it is the whole text: inside others it would be everywhere."""
 
 
+@lru_cache(maxsize=512)
+def _forms_of(value: str) -> frozenset[str]:
+    return frozenset(spellings(value))
+
+
 class SecretValues:
     """Values that one rule replaces."""
 
@@ -20,10 +26,14 @@ class SecretValues:
         """Take the values; blank ones are passed over."""
         self.rule = rule
         self.whole = {value for value in values if value.strip()}
-        self._forms = {form for value in self.whole if len(value) >= SHORTEST_INSIDE for form in spellings(value)}
+        self._forms = {form for value in self.whole if len(value) >= SHORTEST_INSIDE for form in _forms_of(value)}
         self._hints = [form.encode("utf-8", "surrogatepass") for form in self._forms | self.whole]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Compiled only once something was found: what is remembered of a server changes with every answer that holds a token.
         longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
+        return re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
 
     def may_be_in(self, data: bytes) -> bool:
         """Whether any value could be in this encoded JSON."""

@@ -167,6 +167,14 @@ class Call:
         return arguments if isinstance(arguments, dict) else {}
 
 
+def goes_on(params: JsonObject) -> bool:
+    """Whether a request goes on with an earlier one, with what its server had asked for: a later round of the same exchange.
+
+    Such a request stands for what its client said, and only an equal one can be answered alike.
+    """
+    return "inputResponses" in params or "requestState" in params
+
+
 def params_of(tool: str, arguments: dict[str, Any]) -> JsonObject:
     """The params of a ``tools/call`` request."""
     return {"name": tool, "arguments": arguments}

@@ -195,7 +195,7 @@ class Explorer:
         self._learn({episode.number for episode in planned})
         tools = queries.tool_map(self.recording)
         if tools.keys() != self._relation.tools.keys():
-            self._relation = EffectRelation(tools, declared=declared_stateless(self.recording, tools))
+            self._relation = EffectRelation(tools, stateless=declared_stateless(self.recording))
             self._known = {key.server for key in tools}
 
     async def _episode(self, episode: Episode, pool: ServerPool) -> None:

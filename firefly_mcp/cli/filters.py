@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.types import ToolKey
 
 
 def check_server(recording: Recording, server: str | None) -> None:
@@ -52,3 +53,19 @@ def session_id(recording: Recording, session: str | None) -> int | None:
         many = "several sessions begin with" if rows else "no session"
         raise UsageError(f"{recording.path}: {many} {session!r}; 'firefly sessions' lists them")
     return int(str(rows[0][0]))
+
+
+def tool_keys(recording: Recording, told: str) -> list[ToolKey]:
+    """The tools that ``NAME`` or ``SERVER/NAME`` means, of those that were listed or called.
+
+    Raises:
+        UsageError: there is none.
+    """
+    rows = recording.db.execute(
+        "SELECT v.name, t.name FROM tool_snapshot t JOIN server v ON v.id = t.server_id"
+        " UNION SELECT v.name, c.tool FROM call c JOIN server v ON v.id = c.server_id WHERE c.tool IS NOT NULL ORDER BY 1, 2"
+    )
+    found = [key for server, tool in rows if told in (str(key := ToolKey(str(server), str(tool))), key.tool)]
+    if not found:
+        raise UsageError(f"{recording.path}: no tool named {told!r}; 'firefly tools' lists them")
+    return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from firefly_mcp.cli.options import store_option
 from firefly_mcp.cli.output import note
+from firefly_mcp.cli.replay_steps import Steps, step_options
 from firefly_mcp.types import MatchKind
 
 
@@ -18,7 +20,19 @@ from firefly_mcp.types import MatchKind
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
 @click.option("--token", metavar="TOKEN", help="Demand this bearer token.")
 @click.option(
-    "--match", type=click.Choice(["exact", "normalized"]), default="normalized", show_default=True, help="Highest rung."
+    "--match",
+    type=click.Choice(["exact", "normalized", "semantic"]),
+    default="normalized",
+    show_default=True,
+    help="Highest rung.",
+)
+@click.option(
+    "--embedder",
+    default="hashing",
+    show_default=True,
+    metavar="NAME|FOLDER|openai:MODEL",
+    help="What ranks free text with --match semantic: hashing, minilm, a folder with an ONNX model, openai:MODEL,"
+    " fastembed:MODEL or sentence-transformers:MODEL.",
 )
 @click.option(
     "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
@@ -27,15 +41,13 @@ from firefly_mcp.types import MatchKind
     "--start", metavar="SESSION|ORIGIN", help="Where sessions begin; needed when the recording has several beginnings."
 )
 @click.option(
-    "--on-miss", type=click.Choice(["error"]), default="error", show_default=True, help="What a miss is answered with."
-)
-@click.option(
     "--redaction",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Redact requests by these rules too; those that the recording was made with always apply.",
 )
 @click.option("--no-provenance", is_flag=True, help="Leave firefly/* keys out of _meta; the log keeps them.")
+@step_options
 def command(
     store: Path,
     servers: tuple[str, ...],
@@ -43,23 +55,40 @@ def command(
     allowed_hosts: tuple[str, ...],
     token: str | None,
     match: str,
+    embedder: str,
     state: str,
     start: str | None,
-    on_miss: str,
     redaction: Path | None,
     no_provenance: bool,
+    **steps_given: Any,
 ) -> None:
-    """Serve a recording as an MCP server: exact and normalized matches in the right state, or a declared miss."""
+    """Serve a recording as an MCP server.
+
+    Each request is answered by the first rung of the ladder that holds, in the state of its session, or with a declared miss.
+    """
     from firefly_mcp.redaction_rules import NO_RULES, load_rules
     from firefly_mcp.replay import ReplayPolicy
     from firefly_mcp.store.recording import Recording
+    from firefly_proxies.embedders import embedder_named
     from firefly_proxies.replay import ReplayFactory
     from firefly_proxies.serve import parse_address, run, serve_http, serve_stdio
 
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient", start=start, provenance=not no_provenance)
-    rules = NO_RULES if redaction is None else load_rules(redaction)
+    redacts = NO_RULES if redaction is None else load_rules(redaction)
+    steps = Steps(**steps_given)
+    steps.check()
+    rules = steps.rules(store)
     with Recording(store) as recording:
-        factory = ReplayFactory(recording, policy, servers=servers, redaction=rules)
+        wraps = steps.wraps(recording, rules, servers, redacts)
+        factory = ReplayFactory(
+            recording,
+            policy,
+            servers=servers,
+            redaction=redacts,
+            rules=rules,
+            wraps=wraps,
+            embedder=embedder_named(embedder) if policy.allows(MatchKind.SEMANTIC) else None,
+        )
         if http is None:
             run(serve_stdio(factory))
             return

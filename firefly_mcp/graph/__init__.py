@@ -3,8 +3,9 @@
 from firefly_mcp.graph.build import build_graph
 from firefly_mcp.graph.coverage import Coverage, coverage_of
 from firefly_mcp.graph.fill import fillable, open_arguments
-from firefly_mcp.graph.model import Edge, EdgeKey, ToolGraph, score_of
+from firefly_mcp.graph.model import Edge, EdgeKey, ToolGraph
 from firefly_mcp.graph.sampler import Mix, sample
+from firefly_mcp.graph.score import score_of
 from firefly_mcp.graph.subdag import Link, Node, SubDag
 
 __all__ = [

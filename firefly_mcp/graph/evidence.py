@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from firefly_mcp.graph.model import EdgeKey
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import Flow, flows, pointer_steps, value_key
-from firefly_mcp.schemas import branches, properties
 from firefly_mcp.types import Call, Tool, ToolKey
 
 _SHUFFLES = 3
@@ -28,8 +27,10 @@ class _Seen:
     count: int = 0
 
 
-def flow_evidence(calls: Sequence[Call], tools: Mapping[ToolKey, Tool], *, seed: int = 0) -> dict[EdgeKey, JsonObject]:
-    """Flow evidence by edge.
+def flow_evidence(
+    calls: Sequence[Call], tools: Mapping[ToolKey, Tool], *, seed: int = 0
+) -> dict[EdgeKey, dict[str, JsonObject]]:
+    """Flow evidence by edge, of two kinds: ``flow``, and ``echo`` where the source only passed the values on.
 
     ``count`` flows into ``calls`` different calls; ``weight`` sums the informativeness of the *different* values that
     flowed, so that one value used again and again stays one observation; ``path`` (or ``regex``) is where they came from
@@ -37,22 +38,22 @@ def flow_evidence(calls: Sequence[Call], tools: Mapping[ToolKey, Tool], *, seed:
     anew among the calls of each server, several times, and flows are counted again; an edge's own count is drawn towards
     the rate of all edges together.
     """
-    seen = _gather(calls, flows(calls), tools)
+    seen = _gather(calls, flows(calls, tools=tools, echoes=True), tools)
     if not seen:
         return {}
-    by_chance: Counter[EdgeKey] = Counter()
+    by_chance: Counter[tuple[EdgeKey, str]] = Counter()
     rng = random.Random(seed)
     for _ in range(_SHUFFLES):
-        shuffled = _shuffle(calls, rng)
-        for key, found in _gather(shuffled, flows(shuffled), tools).items():
-            by_chance[key] += found.count
+        shuffled = shuffle_results(calls, rng)
+        for at, found in _gather(shuffled, flows(shuffled, tools=tools, echoes=True), tools).items():
+            by_chance[at] += found.count
     observed = sum(found.count for found in seen.values())
-    pooled = min(1.0, sum(by_chance[key] for key in seen) / _SHUFFLES / observed)
-    evidence: dict[EdgeKey, JsonObject] = {}
-    for key, found in sorted(seen.items()):
-        rate = min(1.0, (by_chance[key] / _SHUFFLES + pooled) / (found.count + 1))
+    pooled = min(1.0, sum(by_chance[at] for at in seen) / _SHUFFLES / observed)
+    evidence: dict[EdgeKey, dict[str, JsonObject]] = defaultdict(dict)
+    for (key, kind), found in sorted(seen.items(), key=lambda item: item[0]):
+        rate = min(1.0, (by_chance[key, kind] / _SHUFFLES + pooled) / (found.count + 1))
         source = found.paths.most_common(1)[0][0]
-        evidence[key] = {
+        evidence[key][kind] = {
             "count": found.count,
             "calls": len(found.targets),
             "values": len(found.values),
@@ -61,24 +62,19 @@ def flow_evidence(calls: Sequence[Call], tools: Mapping[ToolKey, Tool], *, seed:
             "regex" if source.startswith("(?m)") else "path": source,
             "at": found.at.most_common(1)[0][0],
         }
-    return evidence
+    return dict(evidence)
 
 
-def _gather(calls: Iterable[Call], found: Iterable[Flow], tools: Mapping[ToolKey, Tool]) -> dict[EdgeKey, _Seen]:
+def _gather(calls: Iterable[Call], found: Iterable[Flow], tools: Mapping[ToolKey, Tool]) -> dict[tuple[EdgeKey, str], _Seen]:
     keys = {call.id: call.key for call in calls}
-    fixed: dict[tuple[ToolKey, str], set[object]] = {}
-    seen: dict[EdgeKey, _Seen] = defaultdict(_Seen)
+    seen: dict[tuple[EdgeKey, str], _Seen] = defaultdict(_Seen)
     for flow in found:
         source, target = keys[flow.source], keys[flow.target]
         steps = pointer_steps(flow.argument)
         if source == target or not steps or target not in tools or source not in tools:
             continue
-        if (target, steps[0]) not in fixed:
-            fixed[target, steps[0]] = _told_by_schema(tools[target], steps[0])
+        entry = seen[(source, target, steps[0]), "echo" if flow.echo else "flow"]
         value = value_key(flow.value)
-        if value in fixed[target, steps[0]]:
-            continue
-        entry = seen[source, target, steps[0]]
         entry.count += 1
         entry.targets.add(flow.target)
         entry.values[value] = min(_MAX_PER_VALUE, max(entry.values.get(value, 0.0), flow.weight))
@@ -87,20 +83,7 @@ def _gather(calls: Iterable[Call], found: Iterable[Flow], tools: Mapping[ToolKey
     return dict(seen)
 
 
-def _told_by_schema(tool: Tool, argument: str) -> set[object]:
-    """Values that the schema itself offers for an argument: using one of them shows no flow."""
-    schema = tool.input_schema
-    told: set[object] = set()
-    for option in branches(properties(schema).get(argument, {}), schema):
-        offered = [option[word] for word in ("const", "default") if word in option]
-        for word in ("enum", "examples"):
-            listed = option.get(word)
-            offered += listed if isinstance(listed, list) else []
-        told.update(value_key(value) for value in offered)
-    return told
-
-
-def _shuffle(calls: Sequence[Call], rng: random.Random) -> list[Call]:
+def shuffle_results(calls: Sequence[Call], rng: random.Random) -> list[Call]:
     """The calls with the answers of each server dealt out anew, none to its own call where there are two or more."""
     by_server: dict[str, list[int]] = defaultdict(list)
     for index, call in enumerate(calls):

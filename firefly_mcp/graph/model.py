@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,11 +14,6 @@ from firefly_mcp.types import Tool, ToolKey
 
 EdgeKey = tuple[ToolKey, ToolKey, str]
 
-WEIGHTS = {"flow": 0.97, "judgement": 0.6, "schema": 0.55, "description": 0.3}
-"""The most that each kind of evidence can say alone. Only values seen flowing come near certainty."""
-JUDGEMENTS = {"high": 1.0, "medium": 0.5, "low": 0.0}
-
-
 @dataclass(frozen=True)
 class Edge:
     """Something that ``source`` returns can feed ``argument`` of ``target``.
@@ -28,9 +22,9 @@ class Edge:
         source: the tool that returns it.
         target: the tool that uses it.
         argument: the name of the target's top-level argument.
-        score: all evidence combined, 0..1 (:func:`score_of`).
-        evidence: each kind by itself: ``flow`` {count, calls, values, weight, false_rate, path, at}, ``schema`` {fit, name,
-            type, format, path}, ``description`` {similarity}, ``judgement`` {level}.
+        score: all evidence combined, 0..1 (:func:`~firefly_mcp.graph.score.score_of`).
+        evidence: each kind by itself: ``flow`` {count, calls, values, weight, false_rate, path, at}, ``echo`` the same of
+            values that the source only passed on, ``schema`` {fit, name, type, format, path}, ``description`` {similarity}, ``judgement`` {level, reason, model}.
     """
 
     source: ToolKey
@@ -58,32 +52,6 @@ class Edge:
             "score": self.score,
             "evidence": self.evidence,
         }
-
-
-def strength(kind: str, evidence: Mapping[str, Any]) -> float:
-    """How much one kind of evidence says by itself, 0..1 before its weight.
-
-    ``flow``: ``1 - 2 ** -(weight * (1 - false_rate))``, where ``weight`` sums the informativeness of the different values that
-    flowed: one unmistakable value says 0.5, two say 0.75. ``schema`` and ``description``: their fit. ``judgement``: its level.
-    """
-    if kind == "flow":
-        return 1.0 - math.exp2(-float(evidence["weight"]) * (1.0 - float(evidence["false_rate"])))
-    if kind == "schema":
-        return float(evidence["fit"])
-    if kind == "description":
-        return float(evidence["similarity"])
-    return JUDGEMENTS.get(str(evidence.get("level")), 0.0)
-
-
-def score_of(evidence: Mapping[str, Mapping[str, Any]]) -> float:
-    """All evidence as one score: a noisy-or, ``1 - Π (1 - weight * strength)`` (Pearl, 1988), over :data:`WEIGHTS`.
-
-    It never falls when any one evidence grows, and is 0 without evidence.
-    """
-    doubt = 1.0
-    for kind, found in evidence.items():
-        doubt *= 1.0 - WEIGHTS.get(kind, 0.0) * min(1.0, max(0.0, strength(kind, found)))
-    return round(1.0 - doubt, 4)
 
 
 class ToolGraph:

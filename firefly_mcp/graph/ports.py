@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from firefly_mcp.graph.words import KNOBS, is_generic, name_words, nouns
+from firefly_mcp.graph.words import KNOBS, is_generic, name_words, nouns, without_role
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import Field, infer_fields, is_success
 from firefly_mcp.schemas import branches, properties, required, single, types_of
@@ -150,10 +150,10 @@ def fields_by_tool(calls: Iterable[Call]) -> dict[ToolKey, list[Field]]:
 
 
 def _with_owner(name: str, parent: str, tool_name: str) -> tuple[str, ...]:
-    words = name_words(name)
+    words = without_role(name_words(name))
     if not is_generic(words):
         return words
-    owner = name_words(parent) if parent else ()
+    owner = without_role(name_words(parent)) if parent else ()
     if not owner or is_generic(owner):
         owner = nouns(tool_name)
     return tuple(dict.fromkeys([*owner, *words]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import apsw
 
 from firefly_mcp.graph.build import build_graph
-from firefly_mcp.graph.model import EdgeKey
 from firefly_mcp.graph.store import read_graph
 from firefly_mcp.jsonio import text
 from firefly_mcp.store import queries
@@ -21,11 +20,7 @@ def renew_edges(recording: Recording, db: apsw.Connection) -> int:
         How many edges there were.
     """
     stored = read_graph(recording)
-    judgements: dict[EdgeKey, str] = {
-        (edge.source, edge.target, edge.argument): str(edge.evidence["judgement"].get("level"))
-        for edge in stored.edges
-        if "judgement" in edge.evidence
-    }
+    judgements = {edge.key: edge.evidence["judgement"] for edge in stored.edges if "judgement" in edge.evidence}
     db.execute("DELETE FROM edge")
     count = db.changes()
     if count:

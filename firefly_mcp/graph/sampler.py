@@ -184,7 +184,7 @@ class _Sampler:
         weights = []
         for edge in edges:
             other = edge.source if self.coverage.level(edge.source) < self.coverage.level(edge.target) else edge.target
-            weight = edge.score / (1 + self.coverage.edges[edge.key]) / (1 + max(0, self.coverage.level(other)))
+            weight = edge.score / (1 + self.coverage.edge_level(edge.key)) / (1 + max(0, self.coverage.level(other)))
             needs = [name for name in self.open[edge.target] if name != edge.argument and (edge.target, name) in self.fed]
             weight *= 0.3 ** len(needs) * self._spread(edge.target) ** 0.5
             weights.append(weight * (20.0 if across and edge.crosses else 1.0))

@@ -7,6 +7,7 @@ from firefly_mcp.graph.build import build_graph
 from firefly_mcp.graph.coverage import Coverage, coverage_of
 from firefly_mcp.graph.model import Edge, ToolGraph
 from firefly_mcp.jsonio import loads, text
+from firefly_mcp.replay.missed import debts
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import ToolKey
@@ -56,8 +57,7 @@ def load_graph(recording: Recording, *, seed: int = 0) -> ToolGraph:
 
 
 def load_coverage(recording: Recording) -> Coverage:
-    """What the recording covers already, and which tools replay could not answer for."""
-    return coverage_of(
-        list(queries.calls(recording, method="tools/call", evidence_only=True)),
-        [call.key for call in queries.calls(recording, method="tools/call", results=False) if call.match == "miss"],
-    )
+    """What the recording covers already, and which tools and arguments replay could not answer for."""
+    coverage = coverage_of(list(queries.calls(recording, method="tools/call", evidence_only=True)))
+    coverage.misses, coverage.missed_arguments = debts(recording)
+    return coverage

@@ -56,6 +56,14 @@ KNOBS = frozenset(
 )
 """Words of arguments that steer how a tool works; no other tool's answer belongs there."""
 
+ROLES = frozenset(
+    """
+    from to source target src dst start end begin origin destination departure arrival depart arrive return pick up drop off
+    pickup dropoff new old current previous next first second last left right parent child base my your given other
+    """.split()
+)
+"""Words that say what part a thing plays in a call, not what it is: ``pick_up_longitude`` is a longitude."""
+
 _STOP = frozenset(
     """
     a an and any are as at be by can do e for from g given has have if in into is it its may must not of on or
@@ -91,6 +99,11 @@ def produces(tool_name: str) -> bool:
     """Whether the name's first verb says that the tool gives something back; names without a verb count as such."""
     verbs = [word for word in name_words(tool_name) if word in VERBS]
     return not verbs or verbs[0] in PRODUCERS
+
+
+def without_role(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words without those of :data:`ROLES`, unless nothing is left."""
+    return tuple(word for word in words if word not in ROLES) or words
 
 
 def is_generic(words: Iterable[str]) -> bool:

@@ -65,17 +65,18 @@ _DATE_TOLD = re.compile(r"YYYY-MM-DD|ISO(?:[ -]8601)? date\b", re.IGNORECASE)
 _MOMENT_TOLD = re.compile(r"YYYY-MM-DD[T ]HH:?MM", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPLIT = re.compile(r"[^a-z0-9]+")
+_WORD = re.compile(r"[\"'“(]?[^\W\d_]+(?:[-'’][^\W\d_]+)*[\"'”).,;:!?]*")
 
 TEXT_NAMED = "text"
-"""The name says text: a value with letters alone, or with a space, is free text."""
+"""The name says text: a single word, or a value with a space, is free text."""
 UNDECIDED = "undecided"
 """Neither schema nor name says: only a value of four words or more is free text."""
 
 
 @lru_cache(maxsize=4096)
-def words_of_name(name: str) -> frozenset[str]:
+def words_of_name(name: str) -> tuple[str, ...]:
     """The words of an argument's name: ``pickUpDate`` and ``pick_up_date`` alike."""
-    return frozenset(_SPLIT.split(_CAMEL.sub("_", name).lower()))
+    return tuple(word for word in _SPLIT.split(_CAMEL.sub("_", name).lower()) if word) or ("",)
 
 
 def declared_kind(name: str, schema: JsonObject, root: JsonObject) -> ArgumentKind | str:
@@ -98,6 +99,7 @@ def declared_kind(name: str, schema: JsonObject, root: JsonObject) -> ArgumentKi
 
 def _named_kind(name: str, description: str) -> ArgumentKind | str:
     words = words_of_name(name)
+    head = words[-1]  # a "search type" is a type, a "search query" a query
     for names, kind in (
         (_URL_NAMES, ArgumentKind.URL),
         (_PATH_NAMES, ArgumentKind.PATH),
@@ -106,13 +108,13 @@ def _named_kind(name: str, description: str) -> ArgumentKind | str:
         (_DATE_NAMES, ArgumentKind.DATE),
         (_TIME_NAMES, ArgumentKind.TIME),
     ):
-        if names & words:
+        if not names.isdisjoint(words):
             return kind
     if _MOMENT_TOLD.search(description):
         return ArgumentKind.DATE_TIME
-    if _DATE_TOLD.search(description) and not _TEXT_NAMES & words:
+    if _DATE_TOLD.search(description) and head not in _TEXT_NAMES:
         return ArgumentKind.DATE
-    return TEXT_NAMED if _TEXT_NAMES & words else UNDECIDED
+    return TEXT_NAMED if head in _TEXT_NAMES else UNDECIDED
 
 
 def kind_of_value(declared: ArgumentKind | str, value: Any) -> ArgumentKind:
@@ -123,13 +125,13 @@ def kind_of_value(declared: ArgumentKind | str, value: Any) -> ArgumentKind:
         return ArgumentKind.NUMBER
     if not isinstance(value, str):
         return ArgumentKind.IDENTIFYING
-    if isinstance(declared, ArgumentKind) and declared is not ArgumentKind.FREE_TEXT:
+    if isinstance(declared, ArgumentKind):
         return declared
     text = value.strip()
     spaces = text.count(" ")
     if declared == UNDECIDED:
         return ArgumentKind.FREE_TEXT if spaces >= 3 else ArgumentKind.CODE
-    return ArgumentKind.FREE_TEXT if spaces >= 1 or text.isalpha() else ArgumentKind.CODE
+    return ArgumentKind.FREE_TEXT if spaces >= 1 or _WORD.fullmatch(text) else ArgumentKind.CODE
 
 
 def argument_kind(name: str, schema: JsonObject, value: Any, root: JsonObject | None = None) -> ArgumentKind:

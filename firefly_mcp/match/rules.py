@@ -19,6 +19,7 @@ class ToolRules:
         off: names of normalization rules that are switched off.
         threshold: the greatest distance at which free text may still answer; None for the embedder's own.
         highest: the highest rung that may answer this tool; None for the replay's own.
+        observed: kinds by JSON pointer that the recorded values show (:mod:`firefly_mcp.match.observe`); a user's come before.
     """
 
     ignore: frozenset[str] = frozenset()
@@ -26,6 +27,7 @@ class ToolRules:
     off: frozenset[str] = frozenset()
     threshold: float | None = None
     highest: MatchKind | None = None
+    observed: Mapping[str, ArgumentKind] = field(default_factory=dict)
 
 
 NO_RULES = ToolRules()

@@ -1,35 +1,40 @@
 """Which earlier answer did an argument come from? Found by value, in one pass over a session.
 
-An argument's value is credited to an earlier result when all of this holds: it is informative (not ``true``, ``1``, ``""`` …);
-that result returned it, and was complete before the call was made; its own call did not already carry it (an echo reveals
-nothing); and the caller had not used the value before any result showed it, for then the caller knew it by itself, which
-no later result can change. Strings are compared trimmed, numbers by value, and a number inside a string as that number.
-Values are looked up in a dictionary, so the cost grows with the session, not with its pairs of calls.
+An argument's value is credited to an earlier result when all of this holds: it is informative (not ``true``, ``1``, ``""`` …)
+and not offered by the tool's own schema; that result showed it, and was complete before the call was made; its own call did not
+already carry it (an echo reveals nothing); and the caller had not used the value before any result showed it, for then the
+caller knew it by itself, which no later result can change. Strings are compared trimmed, numbers by value, and a number inside
+a string as that number. Values are looked up in a dictionary, so the cost grows with the session, not with its pairs of calls.
+
+Two things weigh with the value itself. Dates and short numbers are everywhere: one of many in a result tells little
+(:func:`~firefly_mcp.observe.values.among`). A field that bears the argument's very name tells much: from it a date or a short
+number counts in full, and a plain word such as ``city`` counts at all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from firefly_mcp.canonical import canonical_json
-from firefly_mcp.observe.leaves import Step, json_path, json_pointer, walk
-from firefly_mcp.observe.prose import Found, regex_for, values_in
+from firefly_mcp.observe.leaves import Step, json_path, json_pointer, name_of, walk
+from firefly_mcp.observe.prose import regex_for
+from firefly_mcp.observe.shown import LIMIT, Source, folded, shown
 from firefly_mcp.observe.success import is_success
-from firefly_mcp.observe.values import THRESHOLD, informative, number_in
-from firefly_mcp.observe.view import result_view
-from firefly_mcp.types import Call
+from firefly_mcp.observe.told import values_told
+from firefly_mcp.observe.values import THRESHOLD, Key, among, family, informative, value_key
+from firefly_mcp.types import Call, Tool, ToolKey
 
-Key = int | float | str | bytes
-
+_NAMED_THRESHOLD = 0.2
+"""A value of this weight counts where field and argument bear the same name."""
 _COMPOSED_THRESHOLD = 0.6
 _COMPOSED_WEIGHT = 0.5
 _OTHER_SOURCE_WEIGHT = 0.5
 _SOURCES = 3
-_LIMIT = 5000
+_ECHOES = 2
 _PIECE = re.compile(r"[^\W_](?:[\w.@:/#+-]*\w)?|\"[^\"\n]{2,120}\"|'[^'\n]{2,120}'")
 
 
@@ -46,6 +51,7 @@ class Flow:
         weight: 0..1, how much the value tells; halved for a part of a longer string and for sources that were not the first.
         regex: for prose, a pattern with one group that finds the value in the source's text.
         whole: whether the value is the whole argument (leaf, array or object), not a part of a longer string.
+        echo: whether the source only passed the value on: its own arguments carried it, after an earlier result showed it.
     """
 
     source: int
@@ -56,14 +62,7 @@ class Flow:
     weight: float
     regex: str = ""
     whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    call: Call
-    steps: tuple[Step, ...] | None
-    text: str = ""
-    found: Found | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,81 +71,121 @@ class _Use:
     value: Any
     key: Key
     weight: float
+    name: str
     whole: bool = True
 
 
-def flows(calls: Sequence[Call]) -> list[Flow]:
+def flows(calls: Sequence[Call], *, tools: Mapping[ToolKey, Tool] | None = None, echoes: bool = False) -> list[Flow]:
     """The flows within each session, in the order of the calls given.
 
     Only answered tool calls take part; a flow's target must have succeeded as well. Each argument is credited to the result
     that first showed its value, and at half weight to at most two others that showed it too, the latest first.
+
+    Args:
+        calls: the calls; those of one session in their order.
+        tools: definitions; values that the target's schema offers itself are then left out.
+        echoes: also give, at half weight, the latest two results that passed the value on.
     """
+    told = _told(tools or {})
     found: list[Flow] = []
     tool_calls = [call for call in calls if call.tool is not None]
     for _, group in groupby(sorted(tool_calls, key=lambda call: call.session), key=lambda call: call.session):
-        found.extend(_session_flows(list(group)))
+        found.extend(_Session(list(group), told, echoes).flows())
     return found
 
 
-def value_key(value: Any) -> Key | None:
-    """What two appearances of a value are compared by; None for values that are never compared."""
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str):
-        number = number_in(value)
-        return value_key(number) if number is not None else value.strip() or None
-    return canonical_json(value) if value else None
+def _told(tools: Mapping[ToolKey, Tool]) -> Any:
+    @cache
+    def told(key: ToolKey, argument: str) -> Set[object]:
+        return values_told(tools[key], argument) if key in tools else frozenset()
+
+    return told
 
 
-def _session_flows(calls: list[Call]) -> Iterator[Flow]:
-    uses = [list(_uses(call.arguments)) for call in calls]
-    wanted = {use.key for per_call in uses for use in per_call}
-    containers = any(isinstance(use.key, bytes) for per_call in uses for use in per_call)
-    sources: dict[Key, list[_Source]] = {}
-    own: set[Key] = set()
-    for call, used in zip(calls, uses, strict=True):
-        success = is_success(call)
-        if success:
-            yield from _credit(call, used, sources, own)
-        own.update(use.key for use in used if use.key not in sources)
-        if success and wanted:
-            carried = {use.key for use in used}
-            shown: set[Key] = set()
-            for key, source in _shown(call, wanted, containers):
-                if key not in carried and key not in shown:
-                    shown.add(key)
-                    sources.setdefault(key, []).append(source)
+class _Session:
+    """One session's calls, walked once; what was shown so far is looked up by value."""
 
+    def __init__(self, calls: list[Call], told: Any, echoes: bool) -> None:
+        self.calls = calls
+        self.echoes = echoes
+        self.uses = [list(_uses(call, told)) for call in calls]
+        self.wanted = {use.key for per_call in self.uses for use in per_call}
+        self.containers = any(isinstance(key, bytes) for key in self.wanted)
+        self.sources: dict[Key, list[Source]] = {}
+        self.passed: dict[Key, list[Source]] = {}
+        self.own: set[Key] = set()
 
-def _credit(call: Call, used: Iterable[_Use], sources: dict[Key, list[_Source]], own: set[Key]) -> Iterator[Flow]:
-    covered: list[tuple[Step, ...]] = []
-    for use in used:
-        if use.key in own or any(use.steps[: len(steps)] == steps for steps in covered):
-            continue
-        earlier = [source for source in sources.get(use.key, ()) if _before(source.call, call)]
-        if not earlier:
-            continue
-        if isinstance(use.value, dict | list):
-            covered.append(use.steps)
-        chosen = [earlier[0], *reversed(earlier[1:])][:_SOURCES]
-        for rank, source in enumerate(chosen):
-            regex = regex_for(source.text, source.found) if source.found is not None else ""
-            if source.steps is None and not regex:
+    def flows(self) -> Iterator[Flow]:
+        for call, used in zip(self.calls, self.uses, strict=True):
+            success = is_success(call)
+            credited: set[Key] = set()
+            if success:
+                for use, flow in self._credit(call, used):
+                    credited.add(use.key)
+                    yield flow
+            for use in used:
+                # A date that nobody is credited with was the caller's own, wherever else it stands.
+                if use.key not in self.sources or (success and family(use.key) and use.key not in credited):
+                    self.own.add(use.key)
+            if success and self.wanted:
+                self._look(call, {use.key for use in used})
+
+    def _look(self, call: Call, carried: set[Key]) -> None:
+        for key, source in shown(call, self.wanted, containers=self.containers).items():
+            if key not in carried:
+                self.sources.setdefault(key, []).append(source)
+            elif self.echoes and key in self.sources:
+                self.passed.setdefault(key, []).append(source)
+
+    def _credit(self, call: Call, used: Iterable[_Use]) -> Iterator[tuple[_Use, Flow]]:
+        covered: list[tuple[Step, ...]] = []
+        for use in used:
+            if use.key in self.own or any(use.steps[: len(steps)] == steps for steps in covered):
                 continue
-            yield Flow(
-                source=source.call.id,
-                target=call.id,
-                path="" if source.steps is None else json_path(source.steps),
-                argument=json_pointer(use.steps),
-                value=use.value,
-                weight=round(use.weight * (_OTHER_SOURCE_WEIGHT if rank else 1.0), 4),
-                regex=regex,
-                whole=use.whole,
-            )
+            earlier = [
+                (source, weight)
+                for source in self.sources.get(use.key, ())
+                if _before(source.call, call) and (weight := _weight(use, source)) >= THRESHOLD
+            ]
+            if not earlier:
+                continue
+            if isinstance(use.value, dict | list):
+                covered.append(use.steps)
+            chosen = [earlier[0], *reversed(earlier[1:])][:_SOURCES]
+            for rank, (source, weight) in enumerate(chosen):
+                flow = _flow(call, use, source, weight * (_OTHER_SOURCE_WEIGHT if rank else 1.0))
+                if flow:
+                    yield use, flow
+            for source in list(reversed(self.passed.get(use.key, [])))[:_ECHOES]:
+                weight = _weight(use, source)
+                flow = _flow(call, use, source, weight * _OTHER_SOURCE_WEIGHT, echo=True)
+                if flow and weight >= THRESHOLD and _before(source.call, call):
+                    yield use, flow
+
+
+def _weight(use: _Use, source: Source) -> float:
+    """How much it tells that ``source`` showed the value: all of it from a field of the argument's name."""
+    if use.name and source.place(use.name).name == use.name:
+        return max(use.weight, THRESHOLD)
+    return among(use.weight, source.alike) if family(use.key) else use.weight
+
+
+def _flow(call: Call, use: _Use, source: Source, weight: float, *, echo: bool = False) -> Flow | None:
+    place = source.place(use.name)
+    regex = regex_for(source.text, place.found) if place.found is not None else ""
+    if place.steps is None and not regex:
+        return None
+    return Flow(
+        source=source.call.id,
+        target=call.id,
+        path="" if place.steps is None else json_path(place.steps),
+        argument=json_pointer(use.steps),
+        value=use.value,
+        weight=round(weight, 4),
+        regex=regex,
+        whole=use.whole,
+        echo=echo,
+    )
 
 
 def _before(source: Call, target: Call) -> bool:
@@ -156,18 +195,22 @@ def _before(source: Call, target: Call) -> bool:
     return source.started_at + source.duration_ms / 1000 <= target.started_at
 
 
-def _uses(arguments: Any) -> Iterator[_Use]:
-    """The informative values that a call's arguments carry: containers, leaves, and pieces of longer strings."""
-    for count, (steps, value) in enumerate(walk(arguments)):
-        if count > _LIMIT:
+def _uses(call: Call, told: Any) -> Iterator[_Use]:
+    """The values that a call's arguments carry and that may have come from somewhere: containers, leaves, and pieces of longer
+    strings."""
+    for count, (steps, value) in enumerate(walk(call.arguments)):
+        if count > LIMIT:
             return
         weight = informative(value)
-        if weight < THRESHOLD or not steps:
+        if weight < _NAMED_THRESHOLD or not steps:
             continue
         key = value_key(value)
-        if key is None or (isinstance(value, dict | list) and len(value) < 2):
+        if key is None or (isinstance(value, dict | list) and (len(value) < 2 or weight < THRESHOLD)):
             continue
-        yield _Use(steps, value, key, weight)
+        if key in told(call.key, str(steps[0])):
+            continue
+        name = folded(name_of(steps))
+        yield _Use(steps, value, key, weight, name)
         if isinstance(value, str) and len(value) > 8 and re.search(r"[^\w.-]", value.strip()):
             seen = {key}
             for piece in _PIECE.findall(value[:4000]):
@@ -176,27 +219,4 @@ def _uses(arguments: Any) -> Iterator[_Use]:
                 part_key = value_key(part)
                 if part_weight >= _COMPOSED_THRESHOLD and part_key is not None and part_key not in seen:
                     seen.add(part_key)
-                    yield _Use(steps, part, part_key, part_weight * _COMPOSED_WEIGHT, whole=False)
-
-
-def _shown(call: Call, wanted: set[Key], containers: bool) -> Iterator[tuple[Key, _Source]]:
-    """The values of a call's result that some argument of the session carries; those are informative already."""
-    view = result_view(call.result)
-    if view.kind == "text":
-        for item in values_in(view.value, limit=_LIMIT):
-            key = value_key(item.value)
-            if key in wanted:
-                yield key, _Source(call, None, view.value, item)
-        return
-    for count, (steps, value) in enumerate(walk(view.value)):
-        if count > 2 * _LIMIT:
-            return
-        if isinstance(value, dict | list):
-            if containers and 1 < len(value) <= 1000:
-                key = canonical_json(value)
-                if key in wanted:
-                    yield key, _Source(call, steps)
-            continue
-        key = value_key(value)
-        if key in wanted:
-            yield key, _Source(call, steps)
+                    yield _Use(steps, part, part_key, part_weight * _COMPOSED_WEIGHT, name, whole=False)

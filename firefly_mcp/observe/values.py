@@ -9,9 +9,14 @@ import math
 import re
 from typing import Any
 
+from firefly_mcp.canonical import canonical_json
+
+Key = int | float | str | bytes
+
 THRESHOLD = 0.3
 """A value below this is too common to be evidence of a flow."""
 
+_OF_DATE = 0.55
 _COMMON = frozenset(
     """
     true false yes no on off none null nil undefined nan na n/a unknown other default auto all any both empty unset
@@ -29,6 +34,7 @@ _COMMON = frozenset(
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?\Z")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z", re.I)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+_TIME = re.compile(r"[0-2]\d:[0-5]\d(?::00)?\Z")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}\Z|[a-z][a-z0-9+.-]*://\S+\Z", re.I)
 _CODE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.:/#@+-]+\Z")
@@ -40,6 +46,38 @@ def number_in(text: str) -> int | float | None:
     if not _NUMBER.match(trimmed):
         return None
     return float(trimmed) if "." in trimmed else int(trimmed)
+
+
+def value_key(value: Any) -> Key | None:
+    """What two appearances of a value are compared by; None for values that are never compared.
+
+    Strings are taken trimmed, a number inside a string as that number, a container in canonical form.
+    """
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        number = number_in(value)
+        return value_key(number) if number is not None else value.strip() or None
+    return canonical_json(value) if value else None
+
+
+def family(key: Key | None) -> str:
+    """Which small family of values a key belongs to: dates, whole numbers of up to five digits; empty for all others.
+
+    A result that shows many of one family shows any given one of them by chance (:func:`among`).
+    """
+    if isinstance(key, str):
+        return "date" if _DATE.match(key) else ""
+    return str(len(str(abs(key)))) if isinstance(key, int) and abs(key) < 100_000 else ""
+
+
+def among(weight: float, count: int) -> float:
+    """How much a value tells that is one of ``count`` different ones of its family: every tenfold more adds a power of it."""
+    return float(weight ** (1.0 + math.log10(max(1, count))))
 
 
 def informative(value: Any) -> float:
@@ -85,7 +123,9 @@ def _of_text(text: str) -> float:
     if number is not None:
         return _of_number(number)
     if _DATE.match(text):
-        return 0.55
+        return _OF_DATE
+    if _TIME.match(text):  # times of the day are agreed upon, not looked up: the same one turns up everywhere
+        return 0.25
     if _UUID.match(text) or _ADDRESS.match(text) or _DATE_TIME.match(text):
         return 1.0
     if len(text) == 2:

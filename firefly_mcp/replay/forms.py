@@ -6,6 +6,7 @@ redacted form first; what is logged of it is redacted by all of them.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 
@@ -41,8 +42,11 @@ class RequestForms:
         }
         if given:
             found.add(given)
+        self.rules = functools.reduce(RedactionRules.union, sorted(found, key=lambda rules: str(rules.to_json())), NO_RULES)
+        """All of them in one: what a session recorded from now on is redacted by."""
+        found.add(self.rules)
         secrets = _configured(recording, variables)
-        ordered = sorted(found or {NO_RULES}, key=lambda rules: (len(str(rules.to_json())), str(rules.to_json())))
+        ordered = sorted(found, key=lambda rules: (len(str(rules.to_json())), str(rules.to_json())))
         self._redactors = [Redactor(secrets, rules=rules, variables=variables) for rules in ordered]
 
     def of(self, params: JsonObject, server: str, tool: str | None = None) -> tuple[JsonObject, list[JsonObject]]:
@@ -55,6 +59,10 @@ class RequestForms:
             if form not in forms:
                 forms.append(form)
         return logged, forms
+
+    def untouched(self, data: bytes) -> bool:
+        """Whether a request, still encoded, holds nothing that any rule would change: its one form is the request itself."""
+        return all(redactor.passes(data) for redactor in self._redactors)
 
     def told(self, value: JSON) -> JSON:
         """Any other message of a client, redacted by all rules."""

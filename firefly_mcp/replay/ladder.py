@@ -16,7 +16,7 @@ from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.replay.policy import ReplayPolicy
-from firefly_mcp.types import MatchKind, ToolKey
+from firefly_mcp.types import MatchKind, ToolKey, goes_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Asked:
         return self.method == "tools/call"
 
     def arguments(self) -> Iterator[JsonObject]:
-        """The tool's arguments in each form."""
+        """The tool's arguments in each form that they alone tell apart from others."""
         for form in self.forms:
             arguments = form.get("arguments") or {}
-            if isinstance(arguments, dict):
+            if isinstance(arguments, dict) and not goes_on(form):
                 yield arguments
 
 

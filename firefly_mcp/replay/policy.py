@@ -12,7 +12,7 @@ class ReplayPolicy:
     """The user's choices for one replay.
 
     Attributes:
-        match: the highest rung that may answer (``exact`` or ``normalized``).
+        match: the highest rung that may answer (``exact``, ``normalized`` or ``semantic``).
         lenient: answer from another state where no recorded call has this one, and say so.
         start: where sessions begin: a session's id or key, an origin, or None to choose the only one there is.
         provenance: tell the client how each answer was found, in ``_meta``; the log always knows.

@@ -19,9 +19,9 @@ from firefly_mcp.replay.rules import FILE_NAME, NO_REPLAY_RULES, Entry, ReplayRu
 from firefly_mcp.types import MatchKind
 
 _TOP = ("defaults", "tools", "faults")
-_MATCHING = ("ignore", "kinds", "off", "threshold", "highest", "side_effects")
-_STATE = ("affects", "affected_by", "stateless", "volatile")
-_FAULT = ("fault", "tool", "method", "probability", "every", "message", "code", "delay_ms")
+MATCHING = ("ignore", "kinds", "off", "threshold", "highest", "side_effects")
+STATE = ("affects", "affected_by", "stateless", "volatile")
+FAULT = ("fault", "tool", "method", "probability", "every", "message", "code", "delay_ms")
 _ONLY_FOR = {"code": FaultKind.ERROR, "delay_ms": FaultKind.DELAY}
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -71,14 +71,14 @@ def parse_replay_rules(document: JsonObject, source: str) -> ReplayRules:
     reader.known(document, _TOP, "")
     entries = []
     if "defaults" in document:
-        entries.append(reader.entry("*", reader.table(document, "defaults", "defaults"), "defaults", _MATCHING))
+        entries.append(reader.entry("*", reader.table(document, "defaults", "defaults"), "defaults", MATCHING))
     tools = reader.table(document, "tools", "tools")
     for pattern in tools:
         where = f'tools."{pattern}"'
         server, slash, tool = pattern.partition("/")
         if not (server and slash and tool):
             raise reader.error(where, 'a tool is written "server/tool"; * stands for any text')
-        entries.append(reader.entry(pattern, reader.table(tools, pattern, where), where, (*_MATCHING, *_STATE)))
+        entries.append(reader.entry(pattern, reader.table(tools, pattern, where), where, (*MATCHING, *STATE)))
     faults = document.get("faults", [])
     if not isinstance(faults, list) or not all(isinstance(table, dict) for table in faults):
         raise reader.error("faults", "expected tables: [[faults]], each with fault, and probability or every")
@@ -131,7 +131,7 @@ class _Reader:
         return entry
 
     def fault(self, table: JsonObject, where: str) -> FaultRule:
-        self.known(table, _FAULT, f"{where}.")
+        self.known(table, FAULT, f"{where}.")
         if "fault" not in table:
             raise self.error(where, f"says no fault; known are {', '.join(FaultKind)}")
         kind = self.word(table, "fault", where, FaultKind)

@@ -5,6 +5,7 @@ A read of state whose origin nobody can name is never answered from another sess
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 from firefly_mcp.errors import UsageError
@@ -42,9 +43,11 @@ def start_of(index: ReplayIndex, server: str, start: str | None) -> End:
 
 
 def _named(index: ReplayIndex, server: str, start: str) -> End:
-    for session in index.sessions.values():
-        if start in (session.key, str(session.id)):
-            return _beginning(index, session.id, server)
+    # Keys first: one session may be called what is the number of another.
+    for said in (operator.attrgetter("key"), lambda session: str(session.id)):
+        for session in index.sessions.values():
+            if said(session) == start:
+                return _beginning(index, session.id, server)
     for place in index.connections:
         if place[1] == server and index.connections[place].origin == start:
             return End(start, ())

@@ -84,6 +84,17 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
     return report
 
 
+def absorb(source: Recording, target: Recording) -> MergeReport:
+    """Put all of ``source`` into ``target``, which may hold something already, in one transaction.
+
+    Raises:
+        StoreError: one of them is damaged, or the target cannot be written.
+    """
+    report = MergeReport(target.path)
+    _Source(source, target, report).take()
+    return report
+
+
 class _Source:
     """One recording on its way into another."""
 
@@ -235,7 +246,7 @@ class _Source:
         for row in self._rows("info"):
             if row["key"] == "merged_from":
                 merged += loads(row["value"])
-            elif row["key"] != "recording_id":
+            elif row["key"] not in ("recording_id", "replay_index"):
                 self._keep(row["key"], row["value"])
         merged.append(own)
         once = list({one["id"]: one for one in merged}.values())

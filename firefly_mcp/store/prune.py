@@ -12,7 +12,7 @@ import apsw
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.recording import ASIDE, Recording
 from firefly_mcp.store.schema import INDEX_TABLES
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Session, SessionKind
@@ -125,14 +125,20 @@ def _empty_index(db: apsw.Connection) -> None:
     )
     for table in INDEX_TABLES:
         db.execute(f"DELETE FROM {table}")
+    db.execute("DELETE FROM info WHERE key = 'replay_index'")
 
 
 def _remove_orphans(db: apsw.Connection) -> int:
-    """Delete contents that no call and no simulated answer refers to, neither as its result nor as a large part of it."""
+    """Delete contents that no call, list or simulated answer refers to, neither as its result nor as a large part of it."""
     db.execute("CREATE TEMP TABLE kept_blob (hash TEXT PRIMARY KEY) WITHOUT ROWID")
     try:
         db.execute("INSERT OR IGNORE INTO kept_blob SELECT result_hash FROM call WHERE result_hash IS NOT NULL")
         db.execute("INSERT OR IGNORE INTO kept_blob SELECT result_hash FROM simulated")
+        db.execute(
+            "INSERT OR IGNORE INTO kept_blob SELECT json_extract(message, '$.result_hash') FROM call_event"
+            " WHERE call_id IS NULL AND direction = ?",
+            (ASIDE,),
+        )
         holders = db.execute(
             "SELECT data FROM blob WHERE hash IN (SELECT hash FROM kept_blob) AND instr(data, ?)", (MARK,)
         ).fetchall()

@@ -17,11 +17,18 @@ from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
 from firefly_mcp.store.database import open_database
+from firefly_mcp.store.reader import Reader
 from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
 
+ASIDE = "aside"
+"""The direction of an event that is a request beside the calls, with its answer: a page of a list, or a refusal."""
+_ASIDE = f"INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (NULL, ?, 0, '{ASIDE}', ?)"
 _STANDING = frozenset({"subscriptions/listen"})
 """Requests that stay open for as long as their client does. They affect no call, and overlap none in any telling way."""
+
+Row = tuple[int | float | str | None, ...]
+"""The values of a row."""
 
 
 class Recording:
@@ -42,6 +49,7 @@ class Recording:
         self.path = Path(path)
         self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
         self._servers: dict[str, int] = {}
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Recording:
         return self
@@ -51,7 +59,16 @@ class Recording:
 
     def close(self) -> None:
         """Close the file; folding the log into it is left to SQLite."""
+        if self._reader is not None:
+            self._reader.close()
         self.db.close()
+
+    @property
+    def reader(self) -> Reader:
+        """For many small reads; whoever reads releases it. It does not see what a transaction here has not committed yet."""
+        if self._reader is None:
+            self._reader = Reader(self.path)
+        return self._reader
 
     @property
     def id(self) -> str:
@@ -110,18 +127,20 @@ class Recording:
             session_id = db.last_insert_rowid()
         return SessionWriter(self, session_id, key)
 
-    def snapshot_tools(self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "") -> list[Tool]:
-        """Store the tools as a server lists them now; a definition that is already there only becomes the latest."""
+    def snapshot_tools(
+        self, server: str, definitions: Iterable[JsonObject], *, protocol_version: str = "", seen_at: float | None = None
+    ) -> list[Tool]:
+        """Store the tools as a server lists them now, or listed them at ``seen_at``; the list that was seen last counts."""
         server_id = self.add_server(server)
         tools = [Tool(server, definition) for definition in definitions]
-        now = time.time()
+        now = time.time() if seen_at is None else seen_at
         with self.transaction() as db:
             for position, tool in enumerate(tools):
                 optional = (tool.output_schema, tool.definition.get("annotations"))
                 db.execute(
                     "INSERT INTO tool_snapshot (server_id, name, hash, description, input_schema, output_schema, annotations,"
                     " definition, protocol_version, position, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = excluded.seen_at,"
+                    " ON CONFLICT (server_id, name, hash) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at),"
                     " position = excluded.position",
                     (
                         server_id,
@@ -150,6 +169,14 @@ class Recording:
         self.db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", (digest, len(data), data))
         return digest
 
+    def add_replayed(self, rows: Iterable[Row]) -> None:
+        """Append whole replayed calls (:meth:`SessionWriter.replayed`), inside the caller's transaction."""
+        self.db.executemany(
+            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error,"
+            " status, started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+
     def load_result(self, digest: str) -> JsonObject:
         """Read a stored result."""
         value: JsonObject = blobs.join(loads(self._blob(digest)), self._blob)
@@ -172,6 +199,11 @@ class SessionWriter:
         self.key = key
         self._seq = 0
         self._open: dict[int, float] = {}
+
+    @property
+    def calls(self) -> int:
+        """How many calls were appended: the ``seq`` of the last one."""
+        return self._seq
 
     def describe(self, *, client_info: JsonObject, protocol_version: str) -> None:
         """Fill in what the client said of itself once it has said it."""
@@ -274,43 +306,43 @@ class SessionWriter:
                 ),
             )
 
-    def add_replayed(
+    def replayed(
         self,
         server: str,
         method: str,
         params: JsonObject,
         *,
         started_at: float,
-        match: str,
+        match: str | None,
         source_call: int | None,
         result_hash: str | None,
         error: JsonObject | None,
         is_error: bool,
         detail: JsonObject,
-    ) -> None:
-        """Append a whole replayed call, inside the caller's transaction; its server must be known already."""
+        args_hash: str | None = None,
+    ) -> Row:
+        """The row of a whole replayed call, for :meth:`Recording.add_replayed`; its server must be known already.
+
+        ``args_hash`` is the call's canonical hash where it is known.
+        """
         self._seq += 1
-        kept = {key: value for key, value in params.items() if key != "_meta"}
-        self.recording.db.execute(
-            "INSERT INTO call (session_id, seq, server_id, method, tool, params, args_hash, result_hash, is_error, error,"
-            " status, started_at, match, source_call, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.id,
-                self._seq,
-                self.recording.add_server(server),
-                method,
-                str(kept.get("name", "")) if method == "tools/call" else None,
-                text(kept),
-                call_hash(method, kept),
-                result_hash,
-                int(is_error),
-                None if error is None else text(error),
-                CallStatus.DONE,
-                started_at,
-                match,
-                source_call,
-                text(detail),
-            ),
+        kept = {key: value for key, value in params.items() if key != "_meta"} if "_meta" in params else params
+        return (
+            self.id,
+            self._seq,
+            self.recording.add_server(server),
+            method,
+            str(kept.get("name", "")) if method == "tools/call" else None,
+            text(kept),
+            args_hash or call_hash(method, kept),
+            result_hash,
+            int(is_error),
+            None if error is None else text(error),
+            CallStatus.DONE,
+            started_at,
+            match,
+            source_call,
+            text(detail),
         )
 
     def cancel_call(self, call_id: int) -> None:
@@ -337,6 +369,22 @@ class SessionWriter:
                 "INSERT INTO call_event (call_id, session_id, offset_ms, direction, message) VALUES (?, ?, ?, ?, ?)",
                 (call_id, self.id, offset_ms, direction, text(message)),
             )
+
+    def listed(self, server: str, method: str, cursor: JSON, result: JsonObject, *, after: int) -> None:
+        """Keep a page of a list as it stood after the session's call number ``after``; 0 is before the first."""
+        with self.recording.transaction() as db:
+            result_hash = self.recording.store_result(result)
+            told: JsonObject = {"server": server, "method": method, "after": after, "result_hash": result_hash}
+            if cursor is not None:
+                told["cursor"] = cursor
+            db.execute(_ASIDE, (self.id, text(told)))
+
+    def refused(self, server: str, method: str, params: JsonObject | None, error: JsonObject, *, after: int) -> None:
+        """Keep the error that answered a request which is no call, made after the session's call number ``after``."""
+        asked = {key: value for key, value in (params or {}).items() if key != "_meta"}
+        told = {"server": server, "method": method, "after": after, "params": asked, "error": error}
+        with StoreErrors(self.recording.path):
+            self.recording.db.execute(_ASIDE, (self.id, text(told)))
 
     def set_origin(self, server: str, origin: str) -> None:
         """Say where the state of ``server`` began in this session: ``unknown``, ``proven(ID)`` or ``continues(SESSION)``."""

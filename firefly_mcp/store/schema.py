@@ -133,8 +133,7 @@ CREATE TABLE verdict (
 ) WITHOUT ROWID;
 """
 
-V2 = """
-DROP INDEX call_exact;
+REPLAY_INDEX = """
 CREATE TABLE candidate_tool (
   id INTEGER PRIMARY KEY,
   server_id INTEGER NOT NULL,
@@ -177,11 +176,16 @@ CREATE TABLE learned_effect (
   observed TEXT NOT NULL,
   volatile TEXT NOT NULL
 );
+"""
+
+V2 = f"""
+DROP INDEX call_exact;
+{REPLAY_INDEX}
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   dimensions INTEGER NOT NULL,
-  config TEXT NOT NULL DEFAULT '{}'
+  config TEXT NOT NULL DEFAULT '{{}}'
 );
 CREATE TABLE vector (
   embedder_id INTEGER NOT NULL REFERENCES embedder(id),

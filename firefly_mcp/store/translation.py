@@ -10,7 +10,8 @@ from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 
 Row = dict[str, Any]
 _CALL = re.compile(r"\(call (\d+)\)")
-_CONTINUES = re.compile(r"continues\((.*)\)", re.DOTALL)
+_CONTINUES = re.compile(r"(continues\()(.*)(\))", re.DOTALL)
+_LIVE = re.compile(r"(live\(session\()(.*)(\)\))", re.DOTALL)
 
 
 class Translation:
@@ -52,12 +53,12 @@ class Translation:
         }
 
     def origin(self, origin: str) -> str:
-        """``continues(KEY or ID)`` with the session's new key; any other origin as it is."""
-        found = _CONTINUES.fullmatch(origin)
+        """``continues(KEY or ID)`` and ``live(session(KEY))`` with the session's new key; any other origin as it is."""
+        found = _CONTINUES.fullmatch(origin) or _LIVE.fullmatch(origin)
         if not found:
             return origin
-        key = found[1] if found[1] in self.keys else self._by_id.get(found[1])
-        return origin if key is None else f"continues({self.keys[key]})"
+        key = found[2] if found[2] in self.keys else self._by_id.get(found[2])
+        return origin if key is None else f"{found[1]}{self.keys[key]}{found[3]}"
 
     def call(self, row: Row) -> Row:
         """A call; what answered it, and the calls that its notes name, are those there."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from firefly_mcp.canonical import hash_bytes
 from firefly_mcp.observe import informative, is_success, json_pointer, result_view, value_key, walk
-from firefly_mcp.observe.flow import Key
 from firefly_mcp.observe.leaves import Step
+from firefly_mcp.observe.values import Key
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.tasks.compose import Bound, Candidate, expressible, gives
 from firefly_mcp.tasks.selection import selection_for

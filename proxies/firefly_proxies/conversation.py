@@ -18,9 +18,16 @@ Emit = Callable[[JsonObject, RequestId | None], Awaitable[None]]
 """Sends a notification or request to the client. The second argument is the id of the client's request that the message
 belongs to, or None: over HTTP it chooses the stream on which the message travels."""
 
+AtOnce = Callable[[bytes], bytes | None]
+"""Answers a request, encoded as it came, with an encoded response; None if it cannot at once, and then nothing has changed.
+
+A conversation that has one offers it as its attribute ``at_once``, for requests of the handshake era."""
 
 PARAM_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("PARAM_HEADERS")
 """The ``Mcp-Param-*`` headers of the HTTP request that is being answered; unset when it has none."""
+
+PAUSE: ContextVar[Callable[[float], Awaitable[None]]] = ContextVar("PAUSE")
+"""Waits until so many milliseconds of the recorded time of the call that is being answered have passed; unset at full speed."""
 
 
 @dataclass(frozen=True)

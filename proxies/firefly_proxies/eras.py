@@ -13,6 +13,7 @@ import copy
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
 
 from firefly_mcp import __version__
 from firefly_mcp.jsonio import JsonObject
@@ -31,6 +32,7 @@ from firefly_proxies.messages import (
     RequestId,
     error,
     is_request,
+    loud_enough,
     meta_of,
     notification,
     own_id,
@@ -61,6 +63,13 @@ def stateless_result(method: str, result: JsonObject) -> JsonObject:
     return {**added, **result}
 
 
+def handshake_result(result: JsonObject) -> JsonObject:
+    """A stateless-era result as the handshake era has it: without what that era adds to a complete one."""
+    if result.get("resultType") != "complete":
+        return result
+    return {key: value for key, value in result.items() if key not in ("resultType", "ttlMs", "cacheScope")}
+
+
 def discovery(initialize: JsonObject, versions: Sequence[str]) -> JsonObject:
     """The result of ``server/discover``, from that of ``initialize``."""
     told: JsonObject = {"supportedVersions": list(versions), "capabilities": initialize.get("capabilities") or {}}
@@ -88,11 +97,16 @@ class _Run:
         self.emit = emit
         self.request_id: RequestId = message["id"]
         self.token = meta_of(message).get("progressToken")
-        self.logs = META_LOG_LEVEL in meta_of(message)
+        level = meta_of(message).get(META_LOG_LEVEL)
+        self.log_level = None if level is None else str(level)
         self.asks: dict[str, JsonObject] = {}
         self.asked = asyncio.Event()
         self.task: asyncio.Task[JsonObject]
         self.timer: asyncio.TimerHandle | None = None
+
+    def hears(self, log: JsonObject) -> bool:
+        """Whether the client wants a log message: it has asked for some, and the message is severe enough."""
+        return self.log_level is not None and loud_enough(log, self.log_level)
 
 
 class StatelessSession:
@@ -112,7 +126,7 @@ class StatelessSession:
     @classmethod
     async def begin(
         cls, opener: Callable[[Emit], Awaitable[Conversation]], versions: Sequence[str], headers: ParamHeaders
-    ) -> StatelessSession:
+    ) -> Self:
         """Begin over the conversation that ``opener`` opens.
 
         Raises:
@@ -249,7 +263,7 @@ class StatelessSession:
             run.asked.set()
         elif method in _FILTERS or method == "notifications/resources/updated":
             await self._publish(message)
-        elif run is not None and (method != "notifications/message" or run.logs):
+        elif run is not None and (method != "notifications/message" or run.hears(message)):
             if "progressToken" in params_of(message):
                 message = {**message, "params": {**message["params"], "progressToken": run.token}}
             await run.emit(message, run.request_id)

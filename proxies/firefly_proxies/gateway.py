@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from firefly_mcp import __version__
@@ -136,31 +136,9 @@ class Gateway:
                 return HttpError(message["id"], refused.status, refused["error"]["message"], refused.headers)
             why = "; ".join(str(answer["error"].get("message")) for answer in answers.values())
             return error(message["id"], CONNECTION_CLOSED, f"firefly: no server could be started: {why}")
-        self._hello = response(message["id"], self._merged(message))
+        wanted = str(params_of(message).get("protocolVersion", HANDSHAKE_VERSIONS[-1]))
+        self._hello = response(message["id"], merged_introduction(self._alive, wanted))
         return self._hello
-
-    def _merged(self, message: JsonObject) -> JsonObject:
-        """One ``initialize`` result for all: the oldest version, the union of capabilities, every server's instructions."""
-        spoken = [str(told.get("protocolVersion")) for told in self._alive.values()]
-        known = [version for version in HANDSHAKE_VERSIONS if version in spoken]
-        capabilities: JsonObject = {}
-        for told in self._alive.values():
-            for key, value in _capabilities(told).items():
-                if isinstance(value, dict) and isinstance(capabilities.get(key), dict):
-                    capabilities[key] = {**capabilities[key], **value}
-                else:
-                    capabilities[key] = value
-        result: JsonObject = {
-            "protocolVersion": known[0] if known else str(params_of(message).get("protocolVersion", HANDSHAKE_VERSIONS[-1])),
-            "capabilities": capabilities,
-            "serverInfo": {"name": "firefly", "title": "Firefly gateway", "version": __version__},
-        }
-        instructions = [
-            f"{name}: {told['instructions']}" for name, told in self._alive.items() if isinstance(told.get("instructions"), str)
-        ]
-        if instructions:
-            result["instructions"] = "\n\n".join(instructions)
-        return result
 
     def _leave_out(self, name: str, answer: JsonObject) -> None:
         if name not in self._noted:
@@ -294,6 +272,33 @@ class Gateway:
             await self._emit(message, related)
 
         return hear
+
+
+def merged_introduction(introductions: Mapping[str, JsonObject], wanted: str) -> JsonObject:
+    """One ``initialize`` result for several servers: the oldest version, all capabilities, every server's instructions.
+
+    ``introductions`` are their own results by name; ``wanted`` is the version to tell when they speak none that is known.
+    """
+    spoken = [str(told.get("protocolVersion")) for told in introductions.values()]
+    known = [version for version in HANDSHAKE_VERSIONS if version in spoken]
+    capabilities: JsonObject = {}
+    for told in introductions.values():
+        for key, value in _capabilities(told).items():
+            if isinstance(value, dict) and isinstance(capabilities.get(key), dict):
+                capabilities[key] = {**capabilities[key], **value}
+            else:
+                capabilities[key] = value
+    result: JsonObject = {
+        "protocolVersion": known[0] if known else wanted,
+        "capabilities": capabilities,
+        "serverInfo": {"name": "firefly", "title": "Firefly gateway", "version": __version__},
+    }
+    instructions = [
+        f"{name}: {told['instructions']}" for name, told in introductions.items() if isinstance(told.get("instructions"), str)
+    ]
+    if instructions:
+        result["instructions"] = "\n\n".join(instructions)
+    return result
 
 
 def _capabilities(told: JsonObject) -> JsonObject:

@@ -20,6 +20,7 @@ from firefly_proxies.conversation import PARAM_HEADERS, ConversationFactory, Ope
 from firefly_proxies.envelope import VERSION_HEADER, duplicated_header, rejection, status_of, unsupported
 from firefly_proxies.event_stream import EventStream
 from firefly_proxies.http_checks import Access, Headers, Refusal, accepts, is_json
+from firefly_proxies.http_shortcut import Shortcuts
 from firefly_proxies.http_streams import Exchange, HeaderList, Receive, Send, send_empty, send_json
 from firefly_proxies.messages import (
     HANDSHAKE_VERSIONS,
@@ -71,6 +72,10 @@ class HttpFront:
         self._access = access or Access()
         self._body_limit = body_limit
         self.channels = Channels(factory, idle_seconds=idle_seconds)
+        sessions = self.channels.sessions
+        at_once = getattr(factory, "answers_at_once", False)
+        self.shortcuts = Shortcuts(self._session_of, lambda session: session.id in sessions) if at_once else None
+        """The shorter way of :mod:`firefly_proxies.http_shortcut`, if the factory's conversations know one."""
 
     async def close(self) -> None:
         """End all sessions, and then the factory."""
@@ -96,6 +101,19 @@ class HttpFront:
             await self._session_method(method, headers, receive, send)
         else:
             await _refuse(send, Refusal(405, "Method not allowed", headers=((b"allow", b"GET, POST, DELETE"),)))
+
+    def _session_of(self, scope: Scope, headers: Headers) -> Session | None:
+        """The handshake session of a POST that the ordinary way would let through to it."""
+        checked = (
+            scope["method"] == "POST"
+            and self._access.refusal(headers) is None
+            and scope["path"].rstrip("/") == PATH
+            and headers.get(VERSION_HEADER, _PRIMED).strip() in _HANDSHAKE_VERSION_HEADERS
+            and all(accepts(headers))
+            and is_json(headers)
+            and int(headers[b"content-length"]) <= self._body_limit
+        )
+        return self.channels.sessions.get(headers.get(b"mcp-session-id", b"").decode("latin-1")) if checked else None
 
     async def _post(self, scope: Scope, headers: Headers, stateless: bool, receive: Receive, send: Send) -> None:
         json_accepted, stream_accepted = accepts(headers)

@@ -76,6 +76,8 @@ class Ledger:
         self._writer: SessionWriter | None = None
         self._client: tuple[JsonObject, str] = ({}, "")
         self._started: dict[int, _Begun] = {}
+        self._ended: dict[str, tuple[int, _Begun]] = {}
+        self._begun_at = time.monotonic()
         self._redacted: Counter[str] = Counter()
         self._told = 0
         self._writing = _Writing(self)
@@ -112,6 +114,32 @@ class Ledger:
             cleaned = self._clean(self._redactor.definitions, kept)
             self.recording.snapshot_tools(server, cleaned, protocol_version=protocol_version)
 
+    @property
+    def place(self) -> int:
+        """Where the session is: the number of its last call; 0 before the first."""
+        return 0 if self._writer is None else self._writer.calls
+
+    def listed(self, server: str, method: str, cursor: object, result: JsonObject, place: int | None = None) -> None:
+        """Keep a page of a list as it stood at a place in the session (now, if not given). A failure is told and passed over.
+
+        ``tools/list`` is no call of the recording; without this, replay could not tell how the list stood when.
+        """
+        place = self.place if place is None else place
+        about = {key: value for key, value in result.items() if key != "tools"}
+        kept = {**self._clean(self._redactor.result, about), "tools": self._clean(self._redactor.definitions, result["tools"])}
+        try:
+            self._begun().listed(server, method, cursor, kept, after=place)
+        except StoreError as trouble:
+            self._tell(trouble)
+
+    def refused(self, server: str, method: str, params: JsonObject | None, error: JsonObject) -> None:
+        """Keep the error that answers a request which is no call. A failure is told and passed over."""
+        asked = self._clean(self._redactor.params, params, server=server)
+        try:
+            self._begun().refused(server, method, asked, self._clean(self._redactor.result, error), after=self.place)
+        except StoreError as trouble:
+            self._tell(trouble)
+
     def begin(self, server: str, method: str, params: JsonObject | None) -> int | None:
         """Commit a request. Returns its call id, or None when the recording failed and that is to be passed over."""
         tool = str((params or {}).get("name", "")) if method == "tools/call" else None
@@ -128,6 +156,7 @@ class Ledger:
         if call is None or self._writer is None:
             return
         began = self._started.pop(call)
+        self._ended[began.server] = (call, began)
         duration = (time.monotonic() - began.at) * 1000
         kind = "error" if "error" in answer else "result"
         with self._writing:
@@ -152,7 +181,9 @@ class Ledger:
     def event(self, call: int | None, direction: str, message: JsonObject) -> None:
         """Keep a message that belongs to a call, or to the session. A failure is told and passed over."""
         began = None if call is None else self._started.get(call)
-        offset = 0.0 if began is None else (time.monotonic() - began.at) * 1000
+        if began is None and call is not None:  # what was told after the answer
+            began = next((ended for number, ended in self._ended.values() if number == call), None)
+        offset = (time.monotonic() - (self._begun_at if began is None else began.at)) * 1000
         try:
             self._begun().event(call, direction, self._clean(self._redactor.result, message), offset_ms=offset)
         except StoreError as trouble:
@@ -184,6 +215,7 @@ class Ledger:
     def _begun(self) -> SessionWriter:
         if self._writer is None:
             info, version = self._client
+            self._begun_at = time.monotonic()
             self._writer = self.recording.begin_session(
                 self._kind,
                 key=self._free_key(),

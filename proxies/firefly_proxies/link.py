@@ -35,7 +35,9 @@ _PAGES = 100
 _SNAPSHOT_SECONDS = 2.0
 """How long a client that leaves early may keep the proxy from asking a server for the rest of its tools."""
 _NOT_CALLS = frozenset({"initialize", "server/discover", "ping", "logging/setLevel", "tools/list"})
+_GREETINGS = frozenset({"initialize", "server/discover"})
 _SESSION_NOTES = ("list_changed", "notifications/resources/updated", "notifications/elicitation/complete")
+_STANDING = frozenset({"subscriptions/listen"})
 
 
 class Link:
@@ -67,6 +69,8 @@ class Link:
         self._starting = asyncio.Lock()
         self._failure: ServerError | None = None
         self._calls: dict[RequestId, int | None] = {}
+        self._newest: list[int] = []
+        self._ended: int | None = None
         self._asked: dict[RequestId, int | None] = {}
         self._cancelled: set[RequestId] = set()
         self._page: list[JsonObject] = []
@@ -83,7 +87,8 @@ class Link:
         if method in _NOT_CALLS:
             return await self._converse(method, message)
         if method == "tools/call" and self.server not in self._listed and self._snapshot is None:
-            self._snapshot = asyncio.get_running_loop().create_task(self._list_tools(message))
+            place = self._ledger.place
+            self._snapshot = asyncio.get_running_loop().create_task(self._list_tools(message, place))
         request_id = message["id"]
         version = version_of(message)
         if version is not None:
@@ -93,6 +98,8 @@ class Link:
         except StoreError as trouble:
             return _not_recorded(message, f"the call was not made, because it cannot be recorded: {trouble}")
         self._calls[request_id] = call
+        if call is not None and method not in _STANDING:
+            self._newest.append(call)
         try:
             answer = await (await self._started()).request(message)
         except asyncio.CancelledError:
@@ -103,6 +110,9 @@ class Link:
             return self._failed(request_id, trouble)
         finally:
             self._calls.pop(request_id, None)
+            if call in self._newest:
+                self._newest.remove(call)
+                self._ended = call
         if request_id in self._cancelled:
             self._cancelled.discard(request_id)
             self._ledger.cancel(call)
@@ -173,6 +183,8 @@ class Link:
             result = answer.get("result")
             if isinstance(result, dict):
                 self._learn(method, message, answer, result)
+            elif method not in _GREETINGS and isinstance(answer.get("error"), dict):
+                self._ledger.refused(self.server, method, message.get("params"), answer["error"])
         except StoreError as trouble:
             return error(message["id"], INTERNAL_ERROR, f"firefly: the session cannot be recorded: {trouble}")
         except FireflyError as trouble:
@@ -196,6 +208,7 @@ class Link:
                 self._meet(message, version)
                 self._ledger.connected(self.server, result, version)
         elif method == "tools/list" and isinstance(result.get("tools"), list):
+            self._ledger.listed(self.server, method, params_of(message).get("cursor"), result)
             self._learn_page(params_of(message).get("cursor"), result)
 
     def _learn_page(self, cursor: object, result: JsonObject) -> None:
@@ -220,7 +233,7 @@ class Link:
     async def _hear(self, message: JsonObject, related: RequestId | None) -> None:
         """Record what the server says unasked, then pass it on."""
         method = str(message.get("method", ""))
-        call = None if related is None or method.endswith(_SESSION_NOTES) else self._calls.get(related)
+        call = self._cause(message, method, related)
         if is_request(message):
             self._asked[message["id"]] = call
         if method.endswith("tools/list_changed"):
@@ -229,8 +242,25 @@ class Link:
         self._ledger.event(call, "to_client", message)
         await self._listener(message, related)
 
-    async def _list_tools(self, cause: JsonObject) -> None:
-        """Ask for the tools' definitions on our own account: a recording without them replays poorly."""
+    def _cause(self, message: JsonObject, method: str, related: RequestId | None) -> int | None:
+        """The call that a message belongs to.
+
+        What is told to the session (a list has changed, a resource was updated) is kept with the call that most likely did it,
+        the newest in flight or else the last one, so that it can be told again when that call is replayed. A question belongs
+        to the newest call in flight where the server does not say.
+        """
+        if method.endswith(_SESSION_NOTES):
+            return self._newest[-1] if self._newest else self._ended
+        call = None if related is None else self._calls.get(related)
+        if call is None and is_request(message) and self._newest:
+            return self._newest[-1]
+        return call
+
+    async def _list_tools(self, cause: JsonObject, place: int) -> None:
+        """Ask for the tools' definitions on our own account: a recording without them replays poorly.
+
+        ``place`` is where in the session the list belongs: before the call that caused it.
+        """
         envelope = {
             key: value for key, value in meta_of(cause).items() if key in (META_VERSION, META_CLIENT, META_CAPABILITIES)
         }
@@ -251,6 +281,7 @@ class Link:
                 if cursor is None:
                     break
             self._ledger.tools(self.server, tools, self._version)
+            self._ledger.listed(self.server, "tools/list", None, {"tools": tools}, place)
             self._listed.add(self.server)
         except FireflyError:
             return  # the call that caused this meets the same trouble, and tells it

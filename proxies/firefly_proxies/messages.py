@@ -50,6 +50,14 @@ LIST_KEYS = {
     "prompts/list": "prompts",
 }
 """Paginated list methods, and the key of the items in their results."""
+LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Levels of log messages, the least severe first."""
+
+
+def loud_enough(message: JsonObject, level: str | None) -> bool:
+    """Whether a log message is at least as severe as a level; so are all if the level is None or unknown, as is the unknown."""
+    said = params_of(message).get("level")
+    return level not in LOG_LEVELS or said not in LOG_LEVELS or LOG_LEVELS.index(said) >= LOG_LEVELS.index(level)
 
 
 def request(request_id: RequestId, method: str, params: JsonObject | None = None) -> JsonObject:

@@ -16,7 +16,7 @@ from firefly_mcp.errors import UsageError
 from firefly_proxies.conversation import ConversationFactory
 from firefly_proxies.http_checks import Access
 from firefly_proxies.http_front import BODY_LIMIT, PATH, HttpFront
-from firefly_proxies.http_protocol import OneWriteProtocol
+from firefly_proxies.http_shortcut import ShortcutProtocol
 from firefly_proxies.stdio_front import speak_stdio
 
 DRAIN_SECONDS = 3
@@ -102,7 +102,7 @@ async def running_http(
     front = HttpFront(factory, access=access, body_limit=body_limit, idle_seconds=idle_seconds)
     config = uvicorn.Config(
         front,
-        http=OneWriteProtocol,
+        http=ShortcutProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from firefly_mcp.errors import FireflyError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
-from firefly_proxies.conversation import Conversation, ConversationFactory, Opening
+from firefly_proxies.conversation import AtOnce, Conversation, ConversationFactory, Opening
 from firefly_proxies.messages import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -41,6 +41,7 @@ class StdioFront:
         self._reader = reader
         self._write = write
         self._conversation: Conversation
+        self._at_once: AtOnce | None = None
         self._running: dict[RequestId, asyncio.Task[None]] = {}
         self._cancelled: set[RequestId] = set()
 
@@ -51,6 +52,7 @@ class StdioFront:
             FireflyError: the conversation could not begin.
         """
         self._conversation = await self._factory.open(Opening("stdio"), self._emit)
+        self._at_once = getattr(self._conversation, "at_once", None)
         try:
             while line := await self._next_line():
                 await self._take(line)
@@ -90,6 +92,16 @@ class StdioFront:
                 return
 
     async def _take(self, line: bytes) -> None:
+        if self._at_once is not None and not self._running:
+            try:
+                answer = self._at_once(line)
+            except Exception as trouble:
+                print(f"firefly: a conversation failed to answer at once: {trouble}", file=sys.stderr)
+            else:
+                if answer is not None:
+                    with contextlib.suppress(ConnectionError, OSError):
+                        await self._write(answer + b"\n")
+                    return
         try:
             message = loads(line)
         except (ValueError, RecursionError):

@@ -1,6 +1,9 @@
-"""Run the official conformance suite against the fixture, and against the recording proxy before it: ``make conformance``.
+"""Run the official conformance suite against the fixture, the recording proxy before it, and replay: ``make conformance``.
 
-Exits 1 when a scenario that the fixture passes directly is lost behind the proxy, 2 when something could not be run.
+Replay serves what was recorded of the suite's run over HTTP, with the fixture stopped, to two runs in a row.
+
+Exits 1 when a scenario that the fixture passes directly is lost behind the proxy or replay passes fewer than it must, 2 when
+something could not be run.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +30,7 @@ from tests.conformance.suite import SCENARIOS, SUITE, SUITE_VERSION, BrokenError
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / ".node"
+STORE = "firefly.db"
 START_SECONDS = 60
 HANDSHAKE, STATELESS = SCENARIOS
 _FIXTURE = [sys.executable, "-m", "tests.conformance.server"]
@@ -43,6 +48,8 @@ class Way:
         versions: the protocol versions to run.
         may_lose: scenarios by protocol version, which may fail.
         may_lose_any: how many scenarios may fail by protocol version, whichever they are.
+        replays: the way whose recording this one serves; it must come first.
+        times: how often the suite is run.
     """
 
     name: str
@@ -50,13 +57,19 @@ class Way:
     versions: tuple[str, ...] = tuple(SCENARIOS)
     may_lose: dict[str, frozenset[str]] = field(default_factory=dict)
     may_lose_any: dict[str, int] = field(default_factory=dict)
+    replays: str | None = None
+    times: int = 1
 
-    def lost(self, version: str, outcome: Outcome, direct: Outcome) -> str:
-        """What was lost against the direct way, or an empty string."""
+    def runs(self) -> list[str]:
+        """What the table calls each run."""
+        return [self.name if number == 1 else f"{self.name}, run {number}" for number in range(1, self.times + 1)]
+
+    def lost(self, version: str, outcome: Outcome, direct: Outcome, name: str = "") -> str:
+        """What a run lost against the direct way, or an empty string."""
         lost = outcome.failed - direct.failed - self.may_lose.get(version, frozenset())
         if len(lost) <= self.may_lose_any.get(version, 0):
             return ""
-        return f"{self.name}, {version}: {len(lost)} lost: {', '.join(sorted(lost))}"
+        return f"{name or self.name}, {version}: {len(lost)} lost: {', '.join(sorted(lost))}"
 
 
 @contextlib.contextmanager
@@ -108,20 +121,32 @@ def fixture(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def recorded(folder: Path, *server: str) -> Iterator[str]:
-    """The recording proxy before a server; afterwards there must be calls in the recording."""
-    log, store = folder / "firefly.log", folder / "firefly.db"
+def firefly(folder: Path, command: str, *more: str) -> Iterator[str]:
+    """A ``firefly`` command that serves HTTP, with its recording in the folder."""
+    log = folder / "firefly.log"
     told = "listening on "
 
     def url() -> str | None:
         return next((line.partition(told)[2].strip() for line in log.read_text().splitlines() if told in line), None)
 
-    argv = [sys.executable, "-m", "firefly_mcp", "record", "--store", str(store), "--http", "0", *server]
+    argv = [sys.executable, "-m", "firefly_mcp", command, "--store", str(folder / STORE), "--http", "0", *more]
     with process(argv, log) as running:
         yield wait_for(url, running, log)
-    with Recording(store) as recording:
+
+
+@contextlib.contextmanager
+def recorded(folder: Path, *server: str) -> Iterator[str]:
+    """The recording proxy before a server; afterwards there must be calls in the recording."""
+    with firefly(folder, "record", *server) as url:
+        yield url
+    with Recording(folder / STORE) as recording:
         if not any(queries.calls(recording)):
-            raise BrokenError(f"nothing was recorded by {' '.join(argv)}")
+            raise BrokenError(f"nothing was recorded of {' '.join(server)}")
+
+
+def replayed(folder: Path) -> AbstractContextManager[str]:
+    """Replay of the recording in the folder. The suite's sessions have no common beginning: any state may answer."""
+    return firefly(folder, "replay", "--state", "lenient")
 
 
 @contextlib.contextmanager
@@ -146,10 +171,11 @@ def before_stdio_named(folder: Path) -> Iterator[str]:
         yield f"{url}?session=conformance"
 
 
+RECORDED = "`firefly record`, HTTP upstream"
 DIRECT = Way("the fixture directly", fixture)
 WAYS = (
     DIRECT,
-    Way("`firefly record`, HTTP upstream", before_http),
+    Way(RECORDED, before_http),
     Way(
         "`firefly record`, stdio upstream",
         before_stdio,
@@ -157,19 +183,25 @@ WAYS = (
         may_lose_any={HANDSHAKE: 1},
     ),
     Way("`firefly record`, stdio upstream, session named in the URL", before_stdio_named, versions=(STATELESS,)),
+    Way("`firefly replay`", replayed, may_lose_any={HANDSHAKE: 2, STATELESS: 2}, replays=RECORDED, times=2),
 )
 
 
 def measure(suite: Suite, folder: Path) -> dict[tuple[str, str], Outcome]:
     """Run the suite along every way; outcomes by the way's name and the protocol version."""
     outcomes = {}
+    places: dict[tuple[str, str], Path] = {}
     for number, way in enumerate(WAYS):
         for version in way.versions:
             place = folder / f"{number}-{version}"
             place.mkdir()
+            if way.replays is not None:
+                shutil.copy(places[way.replays, version] / STORE, place)
+            places[way.name, version] = place
             with way.serve(place) as url:
-                outcomes[way.name, version] = suite.run(url, version, place / "suite.log")
-            print(f"conformance: {way.name}, {version}: {outcomes[way.name, version]}", flush=True)
+                for name in way.runs():
+                    outcome = outcomes[name, version] = suite.run(url, version, place / f"suite-{way.runs().index(name)}.log")
+                    print(f"conformance: {name}, {version}: {outcome}", flush=True)
     return outcomes
 
 
@@ -177,8 +209,9 @@ def table(outcomes: dict[tuple[str, str], Outcome]) -> str:
     """The outcomes as a Markdown table."""
     lines = [f"| way | {' | '.join(SCENARIOS)} |", f"| --- |{' --- |' * len(SCENARIOS)}"]
     for way in WAYS:
-        cells = [str(outcomes.get((way.name, version), "not run")) for version in SCENARIOS]
-        lines.append(f"| {way.name} | {' | '.join(cells)} |")
+        for name in way.runs():
+            cells = [str(outcomes.get((name, version), "not run")) for version in SCENARIOS]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -187,7 +220,8 @@ def losses(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
     direct = {version: outcomes[DIRECT.name, version] for version in SCENARIOS}
     told = [f"{DIRECT.name}, {version}: failed: {', '.join(sorted(o.failed))}" for version, o in direct.items() if o.failed]
     for way in WAYS:
-        told += [way.lost(version, outcomes[way.name, version], direct[version]) for version in way.versions]
+        for version in way.versions:
+            told += [way.lost(version, outcomes[name, version], direct[version], name) for name in way.runs()]
     return [line for line in told if line]
 
 

@@ -43,7 +43,12 @@ class Fixture:
         if self.added["tools"]:
             schemas["test_added_tool"] = empty
         tools = [
-            types.Tool(name=name, description=f"Fixture of the conformance suite: {name}.", input_schema=schema)
+            types.Tool(
+                name=name,
+                description=f"Fixture of the conformance suite: {name}.",
+                input_schema=schema,
+                annotations=types.ToolAnnotations(read_only_hint=name not in _TRIGGERS),
+            )
             for name, schema in schemas.items()
         ]
         return types.ListToolsResult(tools=tools)

@@ -52,12 +52,23 @@ def test_some_may_be_lost_whichever_they_are() -> None:
 
 
 def test_a_scenario_that_fails_directly_fails_the_run() -> None:
-    outcomes = {(way.name, version): outcome() for way in run.WAYS for version in way.versions}
+    outcomes = {(name, version): outcome() for way in run.WAYS for name in way.runs() for version in way.versions}
     assert run.losses(outcomes) == []
     outcomes[run.DIRECT.name, run.STATELESS] = outcome("a")
     assert run.losses(outcomes) == [f"{run.DIRECT.name}, {run.STATELESS}: failed: a"]
     outcomes[run.WAYS[1].name, run.HANDSHAKE] = outcome("b")
     assert len(run.losses(outcomes)) == 2
+
+
+def test_every_run_of_a_way_is_judged_and_has_a_row_of_its_own() -> None:
+    outcomes = {(name, version): outcome() for way in run.WAYS for name in way.runs() for version in way.versions}
+    replay = run.WAYS[-1]
+    first, second = replay.runs()
+    assert (first, second) == (replay.name, f"{replay.name}, run 2")
+    outcomes[second, run.HANDSHAKE] = outcome("a", "b", "c")
+    assert run.losses(outcomes) == [f"{second}, {run.HANDSHAKE}: 3 lost: a, b, c"]
+    rows = [line.partition(" | ")[0] for line in run.table(outcomes).splitlines()]
+    assert rows[-2:] == [f"| {first}", f"| {second}"]
 
 
 def test_without_npm_the_run_says_so_and_may_be_skipped(

@@ -18,6 +18,7 @@ from firefly_mcp.store.diff import diff
 from firefly_mcp.store.merge import TABLES, merge
 from firefly_mcp.store.recording import Recording, SessionWriter
 from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.translation import Translation
 from firefly_mcp.types import Call
 
 TOOL = {"name": "get", "inputSchema": {"type": "object"}}
@@ -164,6 +165,13 @@ def test_the_same_session_is_taken_once_also_from_a_copy_that_went_on(parts: tup
     assert unique(told(tmp_path / "out.db")) == unique(told(later))
     again = merge([tmp_path / "out.db", later], tmp_path / "again.db")
     assert (again.sessions, again.calls) == (4, 6)
+
+
+def test_the_origin_of_a_live_session_follows_the_session_that_it_names() -> None:
+    there = Translation()
+    there.know_key(1, "day", "day~2")
+    assert there.origin("live(session(day))") == "live(session(day~2))"
+    assert there.origin("live(proven(day))") == "live(proven(day))"
 
 
 def test_another_session_of_the_same_key_is_renamed_with_all_that_names_it(tmp_path: Path) -> None:

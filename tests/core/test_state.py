@@ -6,7 +6,7 @@ from typing import Any
 
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.state.history import History
+from firefly_mcp.state.history import History, origin_key
 from firefly_mcp.state.learn import relation_of
 from firefly_mcp.types import Call, Tool, ToolKey, params_of
 
@@ -140,3 +140,8 @@ def test_a_call_that_was_rejected_for_its_arguments_leaves_the_state_as_it_was()
     made = history()
     made.append(key("delete_note"), "a", "r", rejected=True)
     assert made.state_key(key("get_note")) == history().state_key(key("get_note"))
+
+
+def test_a_live_session_begins_where_the_replayed_session_did_that_it_was_brought_to() -> None:
+    assert origin_key("live(session(day))", "another") == origin_key("unknown", "day")
+    assert origin_key("live(proven(shop))", "another") == "proven(shop)"

@@ -147,7 +147,7 @@ def test_a_judgement_moves_only_edges_that_are_candidates(
 ) -> None:
     weak = min(real_graph.edges, key=lambda one: one.score)
     unknown = (weak.target, weak.target, "nothing")
-    judged = build_graph(real_tools, real_calls, judgements={weak.key: "high", unknown: "high"})
+    judged = build_graph(real_tools, real_calls, judgements={weak.key: {"level": "high"}, unknown: {"level": "high"}})
     assert judged.by_key[weak.key].score > weak.score
     assert judged.by_key.keys() == real_graph.by_key.keys()
 

@@ -35,10 +35,10 @@ def test_replayed_calls_are_no_evidence_but_their_misses_are_a_debt(store: Path)
         session = recording.begin_session("replay")
         for _ in range(2):
             call = session.begin_call(*key[:1], "tools/call", params_of(key.tool, {"expression": "8831*7741"}), match="miss")
-            session.end_call(call, result={"content": [], "isError": True})
+            session.end_call(call, result={"content": [], "isError": True}, detail={"cause": "never_recorded"})
         assert build_from(recording).to_json() == before
         coverage = load_coverage(recording)
-    assert coverage.misses == {key: 2}
+    assert coverage.misses == {key: 1}  # the same miss asks once
     assert coverage.tools[key] == 0
 
 

@@ -8,12 +8,14 @@ import pytest
 
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.match.kinds import ArgumentKind
+from firefly_mcp.normalize import RULES
+from firefly_mcp.replay.faults import FaultKind
 from firefly_mcp.replay.rules import ReplayRules
-from firefly_mcp.replay.rules_file import load_replay_rules, parse_replay_rules, replay_rules_for
+from firefly_mcp.replay.rules_file import FAULT, MATCHING, STATE, load_replay_rules, parse_replay_rules, replay_rules_for
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.types import MatchKind, Tool, ToolKey
 
-RULES = """
+EXAMPLE = """
 [defaults]
 ignore = ["/request_id"]
 threshold = 0.2
@@ -35,7 +37,7 @@ KEYS = [ToolKey("shop", "buy"), ToolKey("shop", "stock"), ToolKey("shop", "searc
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "replay.toml"
-    path.write_text(RULES)
+    path.write_text(EXAMPLE)
     return path
 
 
@@ -145,3 +147,10 @@ def test_faults_do_not_change_how_calls_are_found() -> None:
     faulty = parse_replay_rules({"faults": [{"fault": "drop", "every": 2}]}, "x")
     assert faulty.digest == ReplayRules().digest
     assert parse_replay_rules({"defaults": {"ignore": ["/a"]}}, "x").digest != faulty.digest
+
+
+def test_the_reference_names_every_key_kind_rule_and_fault() -> None:
+    told = (Path(__file__).parents[3] / "docs/reference/replay-rules.md").read_text()
+    keys = {*MATCHING, *STATE, *FAULT}
+    missing = [name for name in (*keys, *ArgumentKind, *RULES, *FaultKind) if f"`{name}`" not in told]
+    assert missing == []

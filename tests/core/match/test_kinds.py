@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from firefly_mcp.argkinds import ArgumentKind, argument_kind, identity_hash
+from firefly_mcp.match.kinds import ArgumentKind, argument_kind
+from firefly_mcp.match.plan import identity_hash
 
 IDENTIFYING = [
     ("user_id", {"type": "string"}, "ann"),
@@ -27,7 +28,7 @@ FREE_TEXT = [
 
 @pytest.mark.parametrize(("name", "schema", "value"), IDENTIFYING)
 def test_identifying(name: str, schema: Any, value: Any) -> None:
-    assert argument_kind(name, schema, value) is ArgumentKind.IDENTIFYING
+    assert argument_kind(name, schema, value).identifying
 
 
 @pytest.mark.parametrize(("name", "schema", "value"), FREE_TEXT)

@@ -1,0 +1,1 @@
+"""What comes into a recording from elsewhere and goes out of it: cassettes, call lines, and other recorders' files."""

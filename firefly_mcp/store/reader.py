@@ -1,0 +1,62 @@
+"""Many small reads of one recording: a connection of its own that keeps its snapshot from one read to the next.
+
+Each read of SQLite's takes and gives back a lock and asks the operating system for pages, which costs more than the read
+itself. A reader does that once for all reads until :meth:`Reader.release`, and maps the file into memory. A snapshot that is
+kept holds up the folding of the write-ahead log, so whoever reads must let go of it when there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from firefly_mcp.store.transaction import StoreErrors
+
+_MAPPED = 1 << 30
+"""Bytes of the file that are mapped at most."""
+
+
+class Reader:
+    """Reads from one recording."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which must be a recording that is open already."""
+        self.path = path
+        with StoreErrors(path):
+            self._db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            self._db.set_busy_timeout(10_000)
+            self._db.pragma("mmap_size", _MAPPED)
+        self._cursor = self._db.cursor()
+        self._reading = False
+        self._taken = 0
+
+    def snapshot(self) -> int:
+        """The number of the snapshot that is held; one is taken if none is. What is committed later is not seen in it."""
+        if not self._reading:
+            with StoreErrors(self.path):
+                self._db.execute("BEGIN")
+            self._reading = True
+            self._taken += 1
+        return self._taken
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """The rows of a query."""
+        if not self._reading:
+            self.snapshot()
+        try:
+            return self._cursor.execute(sql, values).fetchall()
+        except apsw.Error:
+            with StoreErrors(self.path):
+                raise
+
+    def release(self) -> None:
+        """Let go of the snapshot."""
+        if self._reading:
+            self._reading = False
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
