@@ -107,15 +107,17 @@ class Pace:
         self._gap = 1 / rate if rate else 0.0
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Wait for a turn."""
-        if not self._gap:
-            return
-        now = asyncio.get_running_loop().time()
+    def book(self, now: float) -> float:
+        """Take the next turn; gives the seconds until it comes."""
         at = max(now, self._next)
         self._next = at + self._gap
-        if at > now:
-            await asyncio.sleep(at - now)
+        return at - now
+
+    async def turn(self) -> None:
+        """Wait for a turn."""
+        wait = self.book(asyncio.get_running_loop().time()) if self._gap else 0.0
+        if wait > 0:
+            await asyncio.sleep(wait)
 
 
 class Paced:
