@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from firefly_mcp.cli.exploring import seed_files_option, sources
+from firefly_mcp.cli.exploring import announce, seed_files_option, sources
 from firefly_mcp.cli.options import json_option, store_option
 from firefly_mcp.cli.output import emit_json, note, table
 
@@ -132,6 +132,7 @@ def command(
         redaction=rules,
         price=price,
     )
+    announce(specs)
     with Recording(store, create=True) as recording, bar() as progress:
         report = asyncio.run(explore(recording, specs, settings, progress=progress))
     for name, reason in report.left_out.items():

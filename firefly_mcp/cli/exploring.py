@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from firefly_mcp.cli.output import note
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.redaction_rules import RedactionRules
 from firefly_mcp.servers.config import ServerSpec
@@ -21,6 +23,13 @@ seed_files_option = click.option(
     metavar="FOLDER",
     help="Files of which every server gets a copy in its working folder, unless its configuration names some of its own.",
 )
+
+
+def announce(specs: Mapping[str, ServerSpec]) -> None:
+    """Say on standard error what is about to be started."""
+    note("Starting these third-party servers, each in a folder of its own:")
+    for spec in specs.values():
+        note(f"  {spec.name}: {spec.url or ' '.join((str(spec.command), *spec.args))}")
 
 
 def sources(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from firefly_mcp.cli.exploring import seed_files_option, sources
+from firefly_mcp.cli.exploring import announce, seed_files_option, sources
 from firefly_mcp.cli.options import json_option
 from firefly_mcp.cli.output import emit_json, note, table
 from firefly_mcp.errors import CheckError, ConfigError
@@ -59,9 +59,7 @@ def command(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be made ({error.strerror})") from error
-    note("Starting these third-party servers, each in a folder of its own:")
-    for spec in specs.values():
-        note(f"  {spec.name}: {spec.url or ' '.join((str(spec.command), *spec.args))}")
+    announce(specs)
 
     async def run(progress: Progress) -> RunResult:
         return await run_pipeline(specs, out, settings, progress=progress)

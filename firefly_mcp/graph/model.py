@@ -14,6 +14,7 @@ from firefly_mcp.types import Tool, ToolKey
 
 EdgeKey = tuple[ToolKey, ToolKey, str]
 
+
 @dataclass(frozen=True)
 class Edge:
     """Something that ``source`` returns can feed ``argument`` of ``target``.
