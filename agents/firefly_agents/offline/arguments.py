@@ -94,14 +94,14 @@ class ArgumentPlanner:
         if slot.kind in ("array", "object"):
             inner = [slot.items()] if slot.kind == "array" else [member for member in slot.members() if member.required]
             return max((self.best_flow(item, state) for item in inner), default=0.0)
-        return max((flow_score(seen, slot, self.memory) for seen in state.seen), default=0.0)
+        return max((flow_score(seen, slot, self.memory) for seen in state.kinds_seen()), default=0.0)
 
     def _anchor(self, slots: Sequence[Slot], state: EpisodeState) -> int | None:
         """The call whose result feeds the most of these slots, the latest of several; None where at most one is fed."""
         feeds = Counter(
             call
             for slot in slots
-            for call in {seen.call for seen in state.seen if flow_score(seen, slot, self.memory) >= STRONG}
+            for call in {seen.call for seen in state.kinds_seen() if flow_score(seen, slot, self.memory) >= STRONG}
         )
         call, count = max(feeds.items(), key=lambda item: (item[1], item[0]), default=(None, 0))
         return call if count > 1 else None

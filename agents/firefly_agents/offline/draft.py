@@ -13,6 +13,8 @@ from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot
 from firefly_mcp.types import ToolKey
 
+_MOST_SEEN = 1500
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -35,6 +37,15 @@ class EpisodeState:
     given: dict[int, frozenset[str]] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
+
+    def see(self, found: Sequence[Seen]) -> None:
+        """Take in the values of a result; of very many the oldest are forgotten."""
+        self.seen += found
+        del self.seen[:-_MOST_SEEN]
+
+    def kinds_seen(self) -> list[Seen]:
+        """One value for each place of each tool's results and each type: enough to tell what could feed an argument."""
+        return list({(seen.tool, seen.group, type(seen.value)): seen for seen in self.seen}.values())
 
 
 class NothingKnownError(Exception):

@@ -147,10 +147,10 @@ class EpisodePlanner:
                 return
         self._won[key] += not failed
         self._made.append((key, pending.arguments))
-        self.state.seen += made(pending.tool, pending.arguments, self._count)
+        self.state.see(made(pending.tool, pending.arguments, self._count))
         self.planner.memory.wholes.add(wholes(view, key))
         self.state.tables[key.server].observe(pending.arguments, view)
-        self.state.seen += seen_in(view, key, self._count, [value for _, value in given])
+        self.state.see(seen_in(view, key, self._count, [value for _, value in given]))
         self.state.said.update(text(value) for _, value in given)
         self.state.steady.update({name: value for name, value in pending.arguments.items() if isinstance(value, str | int)})
         self.state.given[self._count] = frozenset(text(value) for _, value in given)

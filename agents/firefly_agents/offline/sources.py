@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -25,6 +26,8 @@ _BRIEF = frozenset("id name title query key type format mode path file url".spli
 """Words of arguments that take a word or a line, never a whole result."""
 _CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
 _WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
+_MOST_WEIGHED = 1500
+"""Remembered values of a server that are weighed for one argument."""
 STRONG = 0.5
 """A flow score from which a value is preferred over anything invented."""
 
@@ -203,10 +206,9 @@ class ValueSources:
         if slot.kind not in ("string", "integer"):
             return None
         scored: dict[str, float] = {}
-        for tool, items in self.memory.seen.items():
-            if tool.server != slot.tool.key.server:
-                continue
-            for item in items.values():
+        own = [items for tool, items in self.memory.seen.items() if tool.server == slot.tool.key.server]
+        for items in own:
+            for item in itertools.islice(items.values(), max(4, _MOST_WEIGHED // len(own))):
                 score = flow_score(item, slot, self.memory)
                 if score >= 0.7:
                     scored[text(item.value)] = max(score, scored.get(text(item.value), 0.0))
