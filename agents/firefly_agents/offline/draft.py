@@ -37,6 +37,7 @@ class EpisodeState:
     given: dict[int, frozenset[str]] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
+    _kinds: tuple[object, list[Seen]] | None = None
 
     def see(self, found: Sequence[Seen]) -> None:
         """Take in the values of a result; of very many the oldest are forgotten."""
@@ -45,7 +46,10 @@ class EpisodeState:
 
     def kinds_seen(self) -> list[Seen]:
         """One value for each place of each tool's results and each type: enough to tell what could feed an argument."""
-        return list({(seen.tool, seen.group, type(seen.value)): seen for seen in self.seen}.values())
+        mark = (len(self.seen), self.seen[-1] if self.seen else None)
+        if self._kinds is None or self._kinds[0] != mark:
+            self._kinds = (mark, list({(seen.tool, seen.group, type(seen.value)): seen for seen in self.seen}.values()))
+        return self._kinds[1]
 
 
 class NothingKnownError(Exception):

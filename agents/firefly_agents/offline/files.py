@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from random import Random
 
@@ -93,6 +94,7 @@ class Folder:
         return self.root if path == "." else f"{self.root}/{path}"
 
 
+@lru_cache(maxsize=20_000)
 def role(slot: Slot) -> str:
     """What kind of path an argument takes: ``file``, ``folder``, ``new`` (a file that need not exist), or nothing."""
     if slot.kind not in ("string", "any"):
@@ -121,6 +123,7 @@ def role(slot: Slot) -> str:
     return "file"
 
 
+@lru_cache(maxsize=20_000)
 def extensions(slot: Slot) -> list[str]:
     """The extensions that the tool speaks of, the likeliest first."""
     named = re.findall(r"(?<![\w/])\.(\w{2,9})\b", f"{slot.description} {slot.tool.description[:600]}")
