@@ -53,7 +53,14 @@ def command(
 
     specs, seeds, rules = sources(config, only, seed_files)
     settings = ExploreSettings(
-        episodes=episodes, seed=seed, model=model, concurrency=concurrency, seeds=seeds, offline=offline, redaction=rules
+        episodes=episodes,
+        seed=seed,
+        model=model,
+        concurrency=concurrency,
+        tour_rounds=2,  # tasks come of walks
+        seeds=seeds,
+        offline=offline,
+        redaction=rules,
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
