@@ -17,9 +17,9 @@ from firefly_mcp.redact import Redactor
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Tool
-from firefly_proxies.child import common_place
 from firefly_proxies.connect import WORKDIR, Connector
 from firefly_proxies.record import RecordFactory
+from firefly_proxies.sandbox import common_place
 
 
 class Workshop:

@@ -10,7 +10,8 @@ from pathlib import Path
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.servers.names import slug
-from firefly_proxies.child import Child, Sandbox, common_place, environment
+from firefly_proxies.child import Child, environment
+from firefly_proxies.sandbox import Sandbox, common_place
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
 from firefly_proxies.upstream_http import HttpPool, HttpUpstream
 from firefly_proxies.upstream_sse import SseUpstream

@@ -16,11 +16,12 @@ import pytest
 from firefly_mcp.errors import ServerError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.servers.config import ServerSpec
-from firefly_proxies.child import can_unshare, common_place
+from firefly_proxies.child import can_unshare
 from firefly_proxies.confine import landlock_version
 from firefly_proxies.connect import Connector
 from firefly_proxies.fence import MOST, _parents
 from firefly_proxies.messages import RequestId
+from firefly_proxies.sandbox import common_place
 from firefly_proxies.upstream import Upstream
 
 HOSTILE = ServerSpec(

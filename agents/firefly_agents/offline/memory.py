@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from firefly_agents.offline import hints
+from firefly_agents.offline import errors, hints
 from firefly_agents.offline.seen import Seen, error_of, is_empty, literal, seen_in
 from firefly_agents.offline.wholes import WholeMemory, wholes
 from firefly_mcp.jsonio import JsonObject, text
@@ -43,7 +43,7 @@ def asked_for(error: str, given: list[tuple[str, Any]]) -> dict[str, tuple[str, 
     if not values or not given:
         return {}
     names = [pointer.rsplit("/", 1)[-1] for pointer, _ in given]
-    blamed = hints.complained_about(error, names)
+    blamed = errors.complained_about(error, names)
     quoted = [name for (_, value), name in zip(given, names, strict=True) if isinstance(value, str) and repr(value) in error]
     found = {}
     for (pointer, _), name in zip(given, names, strict=True):
@@ -57,7 +57,7 @@ def blamed(error: str, given: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     quoted = [(pointer, value) for pointer, value in given if len(str(value)) > 1 and str(value) in error]
     if quoted or len(given) == 1:
         return quoted or given
-    named = hints.complained_about(error, [pointer.rsplit("/", 1)[-1] for pointer, _ in given])
+    named = errors.complained_about(error, [pointer.rsplit("/", 1)[-1] for pointer, _ in given])
     return [(pointer, value) for pointer, value in given if pointer.rsplit("/", 1)[-1] in named]
 
 
@@ -145,7 +145,7 @@ class ValueMemory:
                 self.failed[tool, pointer][text(value)] += 1
             for pointer, values in asked_for(error, given).items():
                 self.asked[tool, pointer] = values
-            self.out_of_reach[tool] += hints.out_of_reach(error[:2000])
+            self.out_of_reach[tool] += errors.out_of_reach(error[:2000])
             self.heed(tool, arguments, error)
             return []
         self.succeeded[tool] += 1
@@ -169,35 +169,35 @@ class ValueMemory:
     def heed(self, tool: ToolKey, arguments: JsonObject, error: str) -> None:
         """Take from an error what it asks for: arguments, fields, limits, forms, sizes, kinds of values."""
         given, error = scalars(arguments), error[:2000]
-        missing = [name for name in hints.needed(error, self.known.get(tool, [])) if name not in arguments]
+        missing = [name for name in errors.needed(error, self.known.get(tool, [])) if name not in arguments]
         if missing:
             self.needed[tool] = self.needed.get(tool, frozenset()) | set(missing[:3])
-        bounds = hints.limits(error)
+        bounds = errors.limits(error)
         numbers = [
             pointer for pointer, value in blamed(error, given) if isinstance(value, int | float) and not isinstance(value, bool)
         ]
         if bounds is not None and len(numbers) == 1:
             self.limits[tool, numbers[0]] = bounds
-        key = hints.missing_key(error)
-        missing_fields, kinds_told = hints.complaints(error)
+        key = errors.missing_key(error)
+        missing_fields, kinds_told = errors.complaints(error)
         if key and key not in arguments:
             missing_fields.append(("", key))
         for parent, name in missing_fields:
             self.keys[tool, parent] = tuple(dict.fromkeys((*self.keys.get((tool, parent), ()), name)))[-8:]
         self.kinds.update({(tool, pointer): kind for pointer, kind in kinds_told.items()})
-        size = hints.least_size(error)
+        size = errors.least_size(error)
         lists = [name for name, value in arguments.items() if isinstance(value, list)]
         if size and len(lists) == 1:
             self.sizes[tool, f"/{lists[0]}"] = size
-        prefix = hints.prefix_asked(error)
+        prefix = errors.prefix_asked(error)
         if prefix:
             self.prefixes.update({(tool, pointer): prefix for pointer, value in blamed(error, given) if isinstance(value, str)})
-        form = hints.form_asked(error)
+        form = errors.form_asked(error)
         if form:
             for pointer, value in blamed(error, given):
                 if isinstance(value, str):
                     self.forms[tool, pointer] = form
-        if hints.wants_absolute(error):
+        if errors.wants_absolute(error):
             self.absolute.add(tool.server)
         for pointer, value in blamed(error, given):
             if isinstance(value, str):
@@ -216,7 +216,7 @@ class ValueMemory:
 
     def refuse(self, tool: ToolKey, pointer: str, error: str) -> None:
         """Note what an error says of the kind of a value."""
-        kinds = hints.refused_kinds(error[:2000])
+        kinds = errors.refused_kinds(error[:2000])
         if kinds:
             self.refused[tool, pointer] = self.refused.get((tool, pointer), frozenset()) | kinds
 

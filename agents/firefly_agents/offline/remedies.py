@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from firefly_agents.offline import hints
+from firefly_agents.offline import errors
 from firefly_agents.offline.memory import blamed, scalars
 from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.offline.words import telling, words
@@ -67,7 +67,7 @@ def remedies(tool: ToolInfo, arguments: JsonObject, error: str, tools: Mapping[T
         return sorted(able, key=lambda key: (-len(thing & telling(key.tool)), len(others[key].needed())))[:2]
     if not _MISSING.search(error[:600]):
         return []
-    unknown = "unknown" in hints.refused_kinds(error[:1000])
+    unknown = "unknown" in errors.refused_kinds(error[:1000])
     about: set[str] = set()
     for pointer, _ in blamed(error, scalars(arguments)) if unknown else ():
         about |= telling(pointer.rsplit("/", 1)[-1])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from firefly_agents.offline import files, hints, sql
+from firefly_agents.offline import errors, files, sql
 from firefly_agents.offline.draft import Draft, NothingKnownError
 from firefly_agents.offline.files import Folder
 from firefly_agents.offline.fit import flow_score, may_take, type_fits
@@ -84,7 +84,7 @@ class ValueSources:
             whole = None if single else self.memory.wholes.fitting(slot, rng)
             if whole is not None and rng.random() < 0.8:
                 return whole if isinstance(whole, str) else text(whole)
-            form = self.memory.forms.get(place) or (hints.form_asked(slot.description) if slot.looks_like != "date" else "")
+            form = self.memory.forms.get(place) or (errors.form_asked(slot.description) if slot.looks_like != "date" else "")
             if form:
                 return in_form(form, rng)
         if slot.kind in ("string", "any"):

@@ -245,7 +245,7 @@ def by_meaning(name: str, description: str, kind: str, rng: Random) -> Any | Non
 
 
 def in_form(form: str, rng: Random) -> str:
-    """A date or time written in one of the forms of :data:`firefly_agents.offline.hints.FORMS`."""
+    """A date or time written in one of the forms of :data:`firefly_agents.offline.errors.FORMS`."""
     if form.startswith("digits "):
         return "".join(rng.choice("123456789") for _ in range(int(form.split()[1])))
     year, month, day = _date(rng).split("-")
