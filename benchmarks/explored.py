@@ -1,5 +1,6 @@
 """What an exploration reached, server by server, as a Markdown table: ``python -m benchmarks.explored --store F [--config C]``.
 
+Several ``--store`` are counted together: a tool counts once, calls add up.
 A call is successful when it is neither ``isError`` nor an error told in the text. Counted are all recorded calls that are
 evidence: exploring sessions, their second observations, and probes.
 """
@@ -18,33 +19,48 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import SessionKind, ToolKey
 
 
-def rows_of(recording: Recording, servers: list[str]) -> list[tuple[str, int, int, int, int]]:
-    """For each server: its name, tools, tools with a successful call, calls, successful calls."""
-    tools = Counter(key.server for key in queries.tool_map(recording))
-    calls: Counter[str] = Counter()
-    good: Counter[str] = Counter()
-    won: set[ToolKey] = set()
-    for call in queries.calls(recording, method="tools/call", evidence_only=True):
-        calls[call.server] += 1
-        if is_success(call):
-            good[call.server] += 1
-            won.add(call.key)
-    with_success = Counter(key.server for key in won)
-    return [(name, tools[name], with_success[name], calls[name], good[name]) for name in servers]
+class Tally:
+    """Counts over recordings."""
+
+    def __init__(self) -> None:
+        self.tools: set[ToolKey] = set()
+        self.won: set[ToolKey] = set()
+        self.calls: Counter[str] = Counter()
+        self.good: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.servers: dict[str, None] = {}
+
+    def add(self, recording: Recording) -> None:
+        """Count one recording."""
+        self.tools |= set(queries.tool_map(recording))
+        self.servers.update(dict.fromkeys(queries.servers(recording)))
+        self.kinds.update(session.kind for session in queries.sessions(recording))
+        for call in queries.calls(recording, method="tools/call", evidence_only=True):
+            self.calls[call.server] += 1
+            if is_success(call):
+                self.good[call.server] += 1
+                self.won.add(call.key)
+
+    def rows(self, servers: list[str]) -> list[tuple[str, int, int, int, int]]:
+        """For each server: its name, tools, tools with a successful call, calls, successful calls."""
+        tools = Counter(key.server for key in self.tools)
+        won = Counter(key.server for key in self.won)
+        return [(name, tools[name], won[name], self.calls[name], self.good[name]) for name in servers]
 
 
 def main() -> None:
     """Print the table, and the sums above it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--store", type=Path, action="append", required=True)
     parser.add_argument("--config", type=Path, help="the servers that were to be explored; without it those recorded")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with Recording(options.store) as recording:
-        servers = list(load_servers(options.config)) if options.config else list(queries.servers(recording))
-        rows = rows_of(recording, servers)
-        kinds = Counter(session.kind for session in queries.sessions(recording))
-        sessions = {str(kind): kinds[kind] for kind in (SessionKind.EXPLORE, SessionKind.CONFIRM, SessionKind.PROBE)}
+    tally = Tally()
+    for store in options.store:
+        with Recording(store) as recording:
+            tally.add(recording)
+    rows = tally.rows(list(load_servers(options.config)) if options.config else list(tally.servers))
+    sessions = {str(kind): tally.kinds[kind] for kind in (SessionKind.EXPLORE, SessionKind.CONFIRM, SessionKind.PROBE)}
     sums = {
         "servers": len(rows),
         "servers_with_success": sum(row[2] > 0 for row in rows),
