@@ -64,8 +64,8 @@ class Guide:
                 in_turn = self._settings.guidance == "round-robin"
                 return OfflineModel(Wanderer(infos, arguments, rng, length=episode.length, in_turn=in_turn, blind=blind), names)
             length = episode.length
-            if touring:
-                length = min(length, tour_length(len(episode.focus or infos), self._settings.budget.calls))
+            if touring and not episode.focus:
+                length = min(length, tour_length(len(infos), self._settings.budget.calls))
             planner = EpisodePlanner(
                 infos,
                 ArgumentPlanner(memory, self._dictionary, curious=touring, files=self._files),
