@@ -52,7 +52,7 @@ class Guide:
             taking_part = party(tools, episode.focus or needed, memory)
             infos = {
                 key: ToolInfo(key, names[key], tools[key].description, tools[key].input_schema, tools[key].annotations)
-                for key in taking_part
+                for key in tools
             }
             self._memory.known.update({key: [slot.name for slot in info.slots] for key, info in infos.items()})
             rng = episode.rng(self._settings.seed)
@@ -65,7 +65,7 @@ class Guide:
                 return OfflineModel(Wanderer(infos, arguments, rng, length=episode.length, in_turn=in_turn, blind=blind), names)
             length = episode.length
             if touring and not episode.focus:
-                length = min(length, tour_length(len(infos), self._settings.budget.calls))
+                length = min(length, tour_length(len(taking_part), self._settings.budget.calls))
             planner = EpisodePlanner(
                 infos,
                 ArgumentPlanner(memory, self._dictionary, curious=touring, files=self._files),
@@ -77,6 +77,7 @@ class Guide:
                 retries=2 if touring else 1,
                 cover=touring,
                 focus=episode.focus,
+                weighed=frozenset(taking_part),
             )
             return OfflineModel(planner, names)
 

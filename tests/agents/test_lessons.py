@@ -148,3 +148,27 @@ def test_a_tour_makes_what_is_missing_and_tries_again_with_it() -> None:
         calls = drive(planner, server)
         assert calls[-1][0] == TASKS.key
         assert calls[-1][1]["project"] in projects
+
+
+def test_a_tool_outside_the_party_is_called_where_an_error_asks_for_it_and_only_then() -> None:
+    opened: list[bool] = []
+
+    def server(key: ToolKey, arguments: JsonObject) -> Any:
+        if key == OPEN.key:
+            opened.append(True)
+            return {"ok": True}
+        return {"headings": ["One"]} if opened else {"error": "No document is open. Call open_document first."}
+
+    for asked, calls in ((True, ["get_headings", "open_document", "get_headings"]), (False, ["get_headings"])):
+        opened[:] = [] if asked else [True]
+        planner = EpisodePlanner(
+            {info.key: info for info in (OPEN, HEADINGS)},
+            ArgumentPlanner(ValueMemory(), curious=True),
+            Random(0),
+            length=5,
+            retries=2,
+            cover=True,
+            focus=[HEADINGS.key],
+            weighed=[HEADINGS.key],
+        )
+        assert [key.tool for key, _ in drive(planner, server)] == calls

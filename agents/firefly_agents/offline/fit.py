@@ -60,8 +60,9 @@ def may_take(seen: Seen, slot: Slot, memory: ValueMemory) -> bool:
     shape = SHAPES.get(slot.looks_like)
     if shape is not None and isinstance(seen.value, str) and not shape.match(seen.value):
         return False
-    if isinstance(seen.value, str) and role(slot) and not may_be_path(slot, seen.value):
-        return False
+    kind = role(slot)
+    if kind == "new" or (kind and isinstance(seen.value, str) and not may_be_path(slot, seen.value)):
+        return False  # a new file is not written over one that is there
     if slot.looks_like == "date" and seen.words & _OTHER_DATES and not seen.words & slot.words & _OTHER_DATES:
         return False
     if slot.kind in ("integer", "number") and "default" in slot.own:

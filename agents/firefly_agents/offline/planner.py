@@ -64,6 +64,7 @@ class EpisodePlanner:
         retries: int = 1,
         cover: bool = False,
         focus: Collection[ToolKey] = (),
+        weighed: Collection[ToolKey] | None = None,
     ) -> None:
         """Plan one episode.
 
@@ -77,6 +78,8 @@ class EpisodePlanner:
             writes: which tools may change what others answer; read from the verbs when not given.
             retries: how often a failed step is tried with other arguments.
             cover: try every tool, rather than go where the values lead.
+            weighed: the tools among which the next is chosen; all where not given. Others are called only where an error asks
+                for them.
             focus: the tools that are to be covered, the others only serving them; all where it is empty.
         """
         self.tools = dict(tools)
@@ -90,6 +93,7 @@ class EpisodePlanner:
         self._steps = list(steps)
         self._writes = {key: is_write(tool) for key, tool in self.tools.items()} | dict(writes or {})
         self._focus = frozenset(focus)
+        self._weighed = [tool for key, tool in self.tools.items() if weighed is None or key in weighed]
         self._won: Counter[ToolKey] = Counter()
         self._called: Counter[ToolKey] = Counter()
         self._pending: Pending | None = None
@@ -207,7 +211,7 @@ class EpisodePlanner:
             tool = self.tools.get(step.tool)
             if tool is not None and not self.planner.memory.hopeless(tool.key):
                 return self.draft(tool, step, 0)
-        scored = [(self.score(tool), tool) for tool in self.tools.values()]
+        scored = [(self.score(tool), tool) for tool in self._weighed]
         if self._focus and all(self._won[key] or self._called[key] >= self.repeats for key in self._focus):
             return None
         scored = [(score, tool) for score, tool in scored if score > (-0.5 if self.cover else 0.3)]

@@ -49,7 +49,8 @@ def remedies(tool: ToolInfo, arguments: JsonObject, error: str, tools: Mapping[T
     named = [
         key
         for key, info in others.items()
-        if re.search(rf"(?<![\w-])(?:{re.escape(key.tool)}|{re.escape(info.name)})(?![\w-])", error[:1000])
+        if (key.tool in error or info.name in error)
+        and re.search(rf"(?<![\w-])(?:{re.escape(key.tool)}|{re.escape(info.name)})(?![\w-])", error[:1000])
     ]
     if named:
         return named[:2]
