@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.subjects import CACHE
+from benchmarks.peers import CACHE
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.observe import json_pointer
 from firefly_mcp.types import Call, CallStatus, Tool, params_of

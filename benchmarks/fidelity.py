@@ -177,16 +177,17 @@ def main() -> int:
         scores.append(one)
         print(row(one, arguments.totals), flush=True)
     if arguments.json:
-        document = {
-            "split": arguments.split, "seed": arguments.seed, "count": arguments.count, "facts": arguments.facts,
-            "asked": arguments.totals, "scores": [vars(one) for one in scores],
-        }  # fmt: skip
+        told = [{key: value for key, value in vars(one).items() if key != "examples"} for one in scores]
+        asked = {name: getattr(arguments, name) for name in ("split", "seed", "count", "facts")}
+        document = {**asked, "asked": arguments.totals, "scores": told}
         arguments.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     best = [one for one in scores if one.name.startswith("firefly, + semantic")]
     for one in best:
         print(f"\n{one.name}: answered by {dict(one.kinds)}")
         print(f"  positives missed: {dict(one.missed)}; wrong: {dict(one.wrong)}")
         print(f"  negatives answered: {dict(one.answered_wrongly)}")
+        for example in one.examples:
+            print(f"  wrong: {json.dumps(example, ensure_ascii=False)}")
     free = sum(count for kind, count in arguments.totals["negatives"].items() if kind not in TYPED)
     met = all(
         not any(one.answered_wrongly[kind] for kind in TYPED)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.peers import cassette
 from benchmarks.processes import Measured, echo_server, free_port, recorder
 from firefly_mcp.store.recording import Recording
-
-CASSETTE = "mcp-cassette[http]==0.4.0"
-_CASSETTE_PYTHON = "3.12"
-"""mcp-cassette 0.4 does not install on an older one."""
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "firefly-benchmarks"
 
 
 @dataclass
@@ -78,46 +71,6 @@ def subjects(folder: Path, filled: list[int], *, peers: bool, python: str | None
         except (RuntimeError, OSError) as trouble:
             skipped.append(f"mcp-cassette record: {trouble}")
         yield found, skipped
-
-
-def cassette(python: str | None) -> Path:
-    """The mcp-cassette program, installed on first use into a virtual environment of its own.
-
-    Raises:
-        RuntimeError: it cannot be installed; says why in one line.
-    """
-    home = CACHE / "mcp-cassette-0.4.0"
-    program = home / "bin" / "mcp-cassette"
-    if program.exists():
-        return program
-    candidates = [python] if python else [_CASSETTE_PYTHON, *_pythons()]
-    for candidate in candidates:
-        made = _quietly("uv", "venv", "--clear", "--python", candidate, str(home))
-        if made is None:
-            break
-    else:
-        shutil.rmtree(home, ignore_errors=True)
-        raise RuntimeError(f"it wants Python {_CASSETTE_PYTHON} or newer, name one with --cassette-python ({made})")
-    trouble = _quietly("uv", "pip", "install", "--python", str(home / "bin" / "python"), CASSETTE)
-    if trouble is not None:
-        shutil.rmtree(home, ignore_errors=True)
-        raise RuntimeError(f"cannot be installed ({trouble})")
-    return program
-
-
-def _pythons() -> list[str]:
-    """Newer interpreters that lie where version managers put them."""
-    homes = sorted((Path.home() / ".pyenv" / "versions").glob("3.1[2-9]*/bin/python"))
-    return [str(path) for path in homes]
-
-
-def _quietly(*argv: str) -> str | None:
-    """Run a command; None if it worked, else the last line that it wrote."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
-    except (OSError, subprocess.TimeoutExpired) as trouble:
-        return str(trouble)
-    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1].strip()
 
 
 def fill(store: Path, count: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from benchmarks.wire import Session
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.servers.names import ExposedNames
+from firefly_mcp.state.learn import learn_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 
@@ -34,6 +36,10 @@ class Script:
 
     calls: dict[str, list[dict[str, Any]]]
     expected: dict[str, str]
+    answers: dict[str, set[str]]
+    """By call (a hash of its params): the hashes of its recorded answers."""
+    stateless: list[str]
+    """Servers of which no tool may affect another, as far as the effect relation knows."""
 
 
 async def record_some(specs: list[ServerSpec], store: Path, folder: Path, seed: Path | None, wanted: int) -> list[str]:
@@ -64,13 +70,17 @@ def script_of(store: Path, names: list[str]) -> Script:
     """Read the recorded sessions back."""
     calls: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     said: dict[str, list[Any]] = {name: [] for name in names}
+    answers: dict[str, set[str]] = defaultdict(set)
     with Recording(store) as recording:
+        relation = learn_effects(recording)
         exposed = ExposedNames(queries.tool_map(recording), single=False)
         for call in queries.calls(recording, method="tools/call", evidence_only=True):
             if call.server in calls:
                 calls[call.server].append({"name": exposed.exposed(call.key), "arguments": call.arguments})
                 said[call.server].append(_bare(call.result if call.error is None else {"error": call.error}))
-    return Script(calls, {name: hash_json(answers) for name, answers in said.items()})
+                answers[hash_json(calls[call.server][-1])].add(hash_json(said[call.server][-1]))
+    digests = {name: hash_json(told) for name, told in said.items()}
+    return Script(calls, digests, answers, [name for name in names if relation.stateless(name)])
 
 
 def _bare(result: Any) -> Any:
@@ -95,6 +105,22 @@ async def _client(url: str, script: Script, number: int, kinds: Counter[str]) ->
         differ += hash_json(said) != script.expected[name]
     await session.end()
     return differ
+
+
+async def _shuffling_client(url: str, script: Script, number: int, kinds: Counter[str]) -> int:
+    """Make the calls of all stateless servers in an order of its own; gives how many answers are none of the recorded ones."""
+    calls = [params for name in script.stateless for params in script.calls[name]]
+    random.Random(number).shuffle(calls)
+    session = Session(url)
+    await session.open()
+    wrong = 0
+    for params in calls:
+        answer = await session.ask("tools/call", params)
+        kinds[match_kind(answer)] += 1
+        said = _bare(answer["result"] if "error" not in answer else {"error": answer["error"]})
+        wrong += hash_json(said) not in script.answers[hash_json(params)]
+    await session.end()
+    return wrong
 
 
 def _replay_help() -> str:
@@ -136,6 +162,15 @@ async def sessions_at_once(specs: list[ServerSpec], options: argparse.Namespace)
                         flush=True,
                     )
                     good = good and not differ and not kinds["miss"]
+                kinds = Counter()
+                shuffling = [_shuffling_client(server.url, script, number, kinds) for number in range(options.clients)]
+                wrong = sum(await asyncio.gather(*shuffling))
+                print(
+                    f"{len(script.stateless)} stateless servers in any order: {sum(kinds.values())} calls,"
+                    f" {sum(kinds.values()) - kinds['miss']} hits, {wrong} other answers",
+                    flush=True,
+                )
+                good = good and not wrong and not kinds["miss"]
             finally:
                 server.stop()
         if options.keep:

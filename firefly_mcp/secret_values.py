@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from firefly_mcp.spellings import spellings
 
@@ -29,12 +29,6 @@ class SecretValues:
         self._forms = {form for value in self.whole if len(value) >= SHORTEST_INSIDE for form in _forms_of(value)}
         self._hints = [form.encode("utf-8", "surrogatepass") for form in self._forms | self.whole]
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        # Compiled only once something was found: what is remembered of a server changes with every answer that holds a token.
-        longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-        return re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
-
     def may_be_in(self, data: bytes) -> bool:
         """Whether any value could be in this encoded JSON."""
         return any(hint in data for hint in self._hints)
@@ -43,6 +37,10 @@ class SecretValues:
         """The text with every value in it replaced; a marker that stands already is never cut into."""
         if value in self.whole:
             return mark(self.rule)
-        if not any(form in value for form in self._forms):
+        there = [form for form in self._forms if form in value]
+        if not there:
             return value
-        return self._pattern.sub(lambda found: found[0] if MARKER.fullmatch(found[0]) else mark(self.rule), value)
+        # Of what is there alone: what is remembered of a server changes with every answer that holds a token, and is long.
+        longest_first = sorted(there, key=lambda form: (-len(form), form))
+        pattern = re.compile("|".join([MARKER.pattern, *map(re.escape, longest_first)]))
+        return pattern.sub(lambda found: found[0] if MARKER.fullmatch(found[0]) else mark(self.rule), value)

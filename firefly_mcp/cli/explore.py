@@ -106,6 +106,7 @@ def command(
     from firefly_agents.models import make_named_model
     from firefly_agents.progress import bar
     from firefly_agents.settings import OFFLINE, Budget, ExploreSettings
+    from firefly_mcp.replay.indexing import index_quietly
     from firefly_mcp.store.recording import Recording
 
     specs, seeds, rules = sources(config, servers, seed_files)
@@ -135,6 +136,7 @@ def command(
     announce(specs)
     with Recording(store, create=True) as recording, bar() as progress:
         report = asyncio.run(explore(recording, specs, settings, progress=progress))
+        index_quietly(recording)
     for name, reason in report.left_out.items():
         note(f"server {name!r} was left out: {reason}")
     if as_json:

@@ -20,7 +20,14 @@ _SHOWN = 20
 @store_option
 @click.option("--server", "servers", multiple=True, metavar="NAME", help="Only calls of this server; may be repeated.")
 @click.option(
-    "--match", type=click.Choice(["exact", "normalized"]), default="normalized", show_default=True, help="Highest rung."
+    "--match",
+    type=click.Choice(["exact", "normalized", "semantic"]),
+    default="normalized",
+    show_default=True,
+    help="Highest rung.",
+)
+@click.option(
+    "--embedder", default="hashing", show_default=True, metavar="NAME|FOLDER|openai:MODEL", help="As of firefly replay."
 )
 @click.option(
     "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
@@ -46,6 +53,7 @@ def command(
     store: Path,
     servers: tuple[str, ...],
     match: str,
+    embedder: str,
     state: str,
     rules_file: Path | None,
     sample: int | None,
@@ -63,7 +71,9 @@ def command(
     from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
     from firefly_mcp.replay.fidelity import measure
     from firefly_mcp.replay.rules_file import replay_rules_for
+    from firefly_mcp.replay.semantic import SemanticNeighbours
     from firefly_mcp.store.recording import Recording
+    from firefly_proxies.embedders import embedder_named
 
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient")
     rules = replay_rules_for(rules_file, store, note)
@@ -72,8 +82,14 @@ def command(
             check_server(recording, name)
         index = ReplayIndex(recording, servers, rules=rules)
         rules.check(index.tools, str(recording.path))
+        neighbours = None
+        if policy.allows(MatchKind.SEMANTIC):
+            neighbours = SemanticNeighbours(recording, index, embedder_named(embedder))
         found = measure(
-            Replay(recording, policy, index), sample=sample, seed=seed, tell=lambda count: note(f"{count:,} calls held out")
+            Replay(recording, policy, index, neighbours),
+            sample=sample,
+            seed=seed,
+            tell=lambda count: note(f"{count:,} calls held out"),
         ).to_json()
     if as_json:
         emit_json(found)
@@ -83,7 +99,17 @@ def command(
 
 
 def _show(found: JsonObject) -> None:
-    columns = ("server", "tool", "held out", "right", "wrong", "missed", "conflicting", "*right/answered by match")
+    columns = (
+        "server",
+        "tool",
+        "held out",
+        "right",
+        "wrong",
+        "missed",
+        "conflicting",
+        "right/answered by match",
+        "*missed by cause",
+    )
     others = {(row["server"], row["tool"]): row for row in found["without_own_session"]["by_tool"]}
     table(columns, [_row(row) for row in [*found["by_tool"], _total(found)]], title="all other calls to answer from")
     click.echo()
@@ -113,7 +139,8 @@ def _total(counts: JsonObject) -> JsonObject:
 
 def _row(row: JsonObject) -> tuple[object, ...]:
     kinds = ", ".join(f"{kind} {one['correct']}/{one['answered']}" for kind, one in row["by_match"].items())
-    return (*(row[name] for name in ("server", "tool", "held_out", "correct", "wrong", "missed", "conflicting")), kinds)
+    causes = ", ".join(f"{cause} {count}" for cause, count in row["missed_by_cause"].items())
+    return (*(row[name] for name in ("server", "tool", "held_out", "correct", "wrong", "missed", "conflicting")), kinds, causes)
 
 
 def _check(found: JsonObject, fail_under: float | None, max_wrong: int | None) -> None:

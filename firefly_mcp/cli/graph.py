@@ -20,19 +20,23 @@ def command() -> None:
 @command.command()
 @store_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffles that estimate false flows.")
+@click.option(
+    "--embedder", metavar="NAME", help="Compare descriptions by it (hashing, minilm, FOLDER …) instead of by their words."
+)
 @json_option
-def build(store: Path, seed: int, as_json: bool) -> None:
-    """Build the graph from everything recorded, and store its edges."""
+def build(store: Path, seed: int, embedder: str | None, as_json: bool) -> None:
+    """Build the graph from everything recorded, and store its edges. What a model judged is kept."""
     import time
 
+    from firefly_mcp.embed.named import local_embedder
     from firefly_mcp.graph.store import build_from, write_graph
     from firefly_mcp.store.recording import Recording
 
     started = time.perf_counter()
     with Recording(store) as recording:
-        graph = build_from(recording, seed=seed)
+        graph = build_from(recording, seed=seed, embedder=local_embedder(embedder) if embedder else None)
         write_graph(recording, graph)
-    kinds = {kind: sum(kind in edge.evidence for edge in graph.edges) for kind in ("flow", "schema", "description")}
+    kinds = {kind: sum(kind in edge.evidence for edge in graph.edges) for kind in ("flow", "echo", "schema", "description")}
     seconds = round(time.perf_counter() - started, 3)
     if as_json:
         emit_json({"tools": len(graph.tools), "edges": len(graph), "by_evidence": kinds, "seconds": seconds})
@@ -42,17 +46,20 @@ def build(store: Path, seed: int, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("tool", required=False)
 @store_option
-@click.option("--tool", "name", metavar="NAME", help="Only edges from or into this tool (TOOL or SERVER/TOOL).")
+@click.option("--tool", "name", metavar="NAME", help="The same as TOOL.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave weaker edges out.")
 @click.option("--limit", type=click.IntRange(1), default=40, show_default=True, metavar="N", help="At most so many edges.")
 @json_option
-def show(store: Path, name: str | None, min_score: float, limit: int, as_json: bool) -> None:
-    """List the edges, best first."""
+def show(store: Path, tool: str | None, name: str | None, min_score: float, limit: int, as_json: bool) -> None:
+    """List the edges, best first; of one TOOL (its name, or SERVER/TOOL) with the reasons for each."""
     from firefly_mcp.errors import UsageError
+    from firefly_mcp.graph.reasons import reasons
     from firefly_mcp.graph.store import load_graph
     from firefly_mcp.store.recording import Recording
 
+    name = tool or name
     with Recording(store) as recording:
         graph = load_graph(recording).above(min_score)
     named = {key for key in graph.tools if name in (key.tool, str(key))}
@@ -61,12 +68,48 @@ def show(store: Path, name: str | None, min_score: float, limit: int, as_json: b
     edges = [edge for edge in graph.edges if name is None or edge.source in named or edge.target in named]
     edges.sort(key=lambda edge: (-edge.score, edge.key))
     if as_json:
-        emit_json([edge.to_json() for edge in edges[:limit]])
+        emit_json([{**edge.to_json(), "why": reasons(edge)} for edge in edges[:limit]])
         return
-    rows = [(f"{edge.score:.2f}", edge.source, edge.target, edge.argument, ", ".join(edge.evidence)) for edge in edges[:limit]]
-    table(["score", "source", "target", "argument", "*evidence"], rows)
+    rows = [
+        (
+            f"{edge.score:.2f}",
+            edge.source,
+            edge.target,
+            edge.argument,
+            "\n".join(reasons(edge)) if name else ", ".join(edge.evidence),
+        )
+        for edge in edges[:limit]
+    ]
+    table(["score", "source", "target", "argument", "*why" if name else "*evidence"], rows)
     if len(edges) > limit:
         note(f"{len(edges) - limit} more; --limit N shows them")
+
+
+@command.command()
+@store_option
+@click.option("--model", required=True, metavar="NAME", help="A model at OPENAI_BASE_URL (OPENAI_API_KEY).")
+@click.option(
+    "--limit", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Ask of at most so many edges."
+)
+@click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Questions open at once.")
+@json_option
+def judge(store: Path, model: str, limit: int, concurrency: int, as_json: bool) -> None:
+    """Ask a model how plausible the edges are that nothing observed has settled (high, medium or low), and store its word.
+
+    Only edges of the graph are asked about, those in doubt first; an edge is asked about once, until one of its tools changes.
+    """
+    import anyio
+
+    from firefly_agents.edge_judge import judge_edges
+    from firefly_mcp.store.recording import Recording
+
+    with Recording(store) as recording:
+        told = anyio.run(judge_edges, recording, model, limit, concurrency)
+    if as_json:
+        emit_json(told)
+        return
+    levels = ", ".join(f"{count} {level}" for level, count in told["levels"].items())
+    note(f"{told['asked']} asked ({levels}), {told['failed']} without a usable answer, {told['known']} known before")
 
 
 @command.command()

@@ -47,11 +47,15 @@ def command(
     """
     from firefly_mcp.exchange.arrival import bring
     from firefly_mcp.redaction_rules import rules_for
+    from firefly_mcp.replay.indexing import index_quietly
+    from firefly_mcp.store.recording import Recording
 
     rules = rules_for(redaction, None, (), os.environ)
     arrived = bring(
         file, store, form=form, tools=tools, server=server, rules=rules, tell=lambda count: note(f"{count:,} lines read")
     )
+    with Recording(store) as recording:
+        index_quietly(recording)
     if as_json:
         emit_json(arrived.to_json())
         return

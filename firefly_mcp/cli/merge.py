@@ -20,11 +20,15 @@ def command(sources: tuple[Path, ...], store: Path, as_json: bool) -> None:
 
     The same session is taken once; another session of the same key is renamed. The file that --store names must not exist.
     """
+    from firefly_mcp.replay.indexing import index_quietly
     from firefly_mcp.store.merge import merge
+    from firefly_mcp.store.recording import Recording
 
     if len(sources) < 2:
         raise UsageError("give two recordings or more, and with --store the file to write")
     report = merge(sources, store)
+    with Recording(store) as recording:
+        index_quietly(recording)
     if as_json:
         emit_json(report.to_json())
         return

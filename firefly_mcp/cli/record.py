@@ -53,6 +53,7 @@ def command(
     """
     from firefly_mcp.redact import Redactor
     from firefly_mcp.redaction_rules import rules_for
+    from firefly_mcp.replay.indexing import index_quietly
     from firefly_mcp.servers.config import load_servers, spec_from_command
     from firefly_mcp.store.recording import Recording
     from firefly_proxies.child import check_command
@@ -81,16 +82,17 @@ def command(
         factory = RecordFactory(recording, specs, redactor=redactor, on_store_error=on_store_error)
         if address is None:
             run(serve_stdio(factory))
-            return
-        host, port = address
-        run(
-            serve_http(
-                factory,
-                host,
-                port,
-                token=token,
-                allowed_hosts=allowed_hosts,
-                on_ready=lambda url: note(f"listening on {url}"),
-                listener=listener,
+        else:
+            host, port = address
+            run(
+                serve_http(
+                    factory,
+                    host,
+                    port,
+                    token=token,
+                    allowed_hosts=allowed_hosts,
+                    on_ready=lambda url: note(f"listening on {url}"),
+                    listener=listener,
+                )
             )
-        )
+        index_quietly(recording)

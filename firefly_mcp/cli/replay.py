@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +14,11 @@ from firefly_mcp.cli.options import store_option
 from firefly_mcp.cli.output import note
 from firefly_mcp.cli.replay_steps import Steps, step_options
 from firefly_mcp.types import MatchKind
+
+if TYPE_CHECKING:
+    from firefly_mcp.embed.protocol import Embedder
+    from firefly_mcp.replay import ReplayPolicy
+    from firefly_proxies.replay import ReplayFactory
 
 
 @click.command(name="replay")
@@ -46,6 +54,14 @@ from firefly_mcp.types import MatchKind
     metavar="FILE",
     help="Redact requests by these rules too; those that the recording was made with always apply.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With --http: so many processes serve the port; each session stays with one of them.",
+)
 @click.option("--no-provenance", is_flag=True, help="Leave firefly/* keys out of _meta; the log keeps them.")
 @step_options
 def command(
@@ -60,41 +76,78 @@ def command(
     start: str | None,
     redaction: Path | None,
     no_provenance: bool,
+    workers: int,
     **steps_given: Any,
 ) -> None:
     """Serve a recording as an MCP server.
 
     Each request is answered by the first rung of the ladder that holds, in the state of its session, or with a declared miss.
     """
-    from firefly_mcp.redaction_rules import NO_RULES, load_rules
+    from firefly_mcp.errors import UsageError
     from firefly_mcp.replay import ReplayPolicy
-    from firefly_mcp.store.recording import Recording
-    from firefly_proxies.embedders import embedder_named
-    from firefly_proxies.replay import ReplayFactory
     from firefly_proxies.serve import parse_address, run, serve_http, serve_stdio
 
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient", start=start, provenance=not no_provenance)
-    redacts = NO_RULES if redaction is None else load_rules(redaction)
     steps = Steps(**steps_given)
     steps.check()
-    rules = steps.rules(store)
-    with Recording(store) as recording:
-        wraps = steps.wraps(recording, rules, servers, redacts)
-        factory = ReplayFactory(
-            recording,
-            policy,
-            servers=servers,
-            redaction=redacts,
-            rules=rules,
-            wraps=wraps,
-            embedder=embedder_named(embedder) if policy.allows(MatchKind.SEMANTIC) else None,
-        )
-        if http is None:
+    if workers > 1 and http is None:
+        raise UsageError("--workers serves a port: give --http PORT too")
+    make = Replayed(store, policy, servers, redaction, steps, embedder)
+
+    def ready(url: str) -> None:
+        note(f"listening on {url}")
+
+    if http is None:
+        with make() as factory:
             run(serve_stdio(factory))
-            return
-        host, port = parse_address(http)
+        return
+    host, port = parse_address(http)
+    if workers == 1:
+        with make() as factory:
+            run(serve_http(factory, host, port, token=token, allowed_hosts=allowed_hosts, on_ready=ready))
+        return
+    from firefly_proxies.workers import serve_workers
 
-        def ready(url: str) -> None:
-            note(f"listening on {url}")
+    with make():
+        pass  # what is wrong is told once, and what was recorded since the last time is indexed once
+    serve_workers(make, workers, host, port, token=token, allowed_hosts=allowed_hosts, on_ready=ready)
 
-        run(serve_http(factory, host, port, token=token, allowed_hosts=allowed_hosts, on_ready=ready))
+
+@dataclass(frozen=True)
+class Replayed:
+    """What is replayed, and how. Nothing is open in it, so that other processes may be given it."""
+
+    store: Path
+    policy: ReplayPolicy
+    servers: tuple[str, ...]
+    redaction: Path | None
+    steps: Steps
+    embedder: str
+
+    @contextmanager
+    def __call__(self) -> Iterator[ReplayFactory]:
+        """Open the recording and what serves it."""
+        from firefly_mcp.redaction_rules import NO_RULES, load_rules
+        from firefly_mcp.store.recording import Recording
+        from firefly_proxies.replay import ReplayFactory
+
+        redacts = NO_RULES if self.redaction is None else load_rules(self.redaction)
+        rules = self.steps.rules(self.store)
+        with Recording(self.store) as recording:
+            wraps = self.steps.wraps(recording, rules, self.servers, redacts)
+            yield ReplayFactory(
+                recording,
+                self.policy,
+                servers=self.servers,
+                redaction=redacts,
+                rules=rules,
+                wraps=wraps,
+                embedder=self._embedder(),
+            )
+
+    def _embedder(self) -> Embedder | None:
+        if not self.policy.allows(MatchKind.SEMANTIC):
+            return None
+        from firefly_proxies.embedders import embedder_named
+
+        return embedder_named(self.embedder)

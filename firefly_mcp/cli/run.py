@@ -8,7 +8,7 @@ import click
 
 from firefly_mcp.cli.exploring import announce, seed_files_option, sources
 from firefly_mcp.cli.options import json_option
-from firefly_mcp.cli.output import emit_json, note, table
+from firefly_mcp.cli.output import emit_json, table
 from firefly_mcp.errors import CheckError, ConfigError
 
 
@@ -50,6 +50,8 @@ def command(
     from firefly_agents.pipeline import RunResult, run_pipeline
     from firefly_agents.progress import bar
     from firefly_agents.settings import ExploreSettings, Progress
+    from firefly_mcp.replay.indexing import index_quietly
+    from firefly_mcp.store.recording import Recording
 
     specs, seeds, rules = sources(config, only, seed_files)
     settings = ExploreSettings(
@@ -73,6 +75,8 @@ def command(
 
     with bar() as progress:
         result = anyio.run(run, progress)
+    with Recording(out / "firefly.db") as recording:
+        index_quietly(recording)
     report = result.report
     if as_json:
         emit_json(report)

@@ -26,11 +26,11 @@ class HashingEmbedder:
     """See the module."""
 
     name = "hashing-1"
-    dimensions = 256
+    dimensions = 224  # four vectors to a page of SQLite; from 240 on each would take a page of its own
     threshold = 0.4
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of length 1, float32 ``[n, 256]``."""
+        """Vectors of length 1, float32 ``[n, 224]``."""
         made = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             for feature, weight in _features(text):

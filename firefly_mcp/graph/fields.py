@@ -83,8 +83,8 @@ def match_fields(
             same = np.flatnonzero(servers[found.tool] == servers[own])
             # The best of other servers are at the head, once those of this server and the tool itself are set aside.
             near = np.union1d(np.arange(min(len(found.tool), keep + 1 + len(same))), same)
-            fit = found.fit[near] * np.where(servers[found.tool[near]] == servers[own], 1.0, ACROSS_SERVERS)
-            fit = np.round(np.where(found.tool[near] == own, 0.0, fit), 4)
+            factor = np.where(servers[found.tool[near]] == servers[own], 1.0, ACROSS_SERVERS)
+            fit = np.round(np.where(found.tool[near] == own, 0.0, found.fit[near] * factor), 4)
             for place in np.lexsort((found.tool[near], -fit))[:keep]:
                 at = near[place]
                 if fit[place] >= least:
@@ -106,8 +106,8 @@ class _Kinds:
 
     def __init__(self, inputs: Sequence[Input], outputs: Sequence[Output]) -> None:
         per_tool: dict[int, set[str]] = defaultdict(set)
-        for port in (*inputs, *outputs):
-            per_tool[port.tool].update(port.words)
+        for tool, words in [(port.tool, port.words) for port in inputs] + [(port.tool, port.words) for port in outputs]:
+            per_tool[tool].update(words)
         self._idf = idf(per_tool.values())
         kinds: dict[tuple[tuple[str, ...], str, str, float], dict[int, int]] = {}
         for number, output in enumerate(outputs):

@@ -25,7 +25,8 @@ class Edge:
         argument: the name of the target's top-level argument.
         score: all evidence combined, 0..1 (:func:`~firefly_mcp.graph.score.score_of`).
         evidence: each kind by itself: ``flow`` {count, calls, values, weight, false_rate, path, at}, ``echo`` the same of
-            values that the source only passed on, ``schema`` {fit, name, type, format, path}, ``description`` {similarity}, ``judgement`` {level, reason, model}.
+            values that the source only passed on, ``schema`` {fit, name, type, format, path}, ``description`` {similarity},
+            ``judgement`` {level, reason, model}. A path into prose is called ``regex`` instead.
     """
 
     source: ToolKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from firefly_mcp.graph.build import build_graph
-from firefly_mcp.graph.store import read_graph
+from firefly_mcp.graph.store import judgements_of
 from firefly_mcp.jsonio import text
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -19,8 +19,7 @@ def renew_edges(recording: Recording, db: apsw.Connection) -> int:
     Returns:
         How many edges there were.
     """
-    stored = read_graph(recording)
-    judgements = {edge.key: edge.evidence["judgement"] for edge in stored.edges if "judgement" in edge.evidence}
+    judgements = judgements_of(recording)
     db.execute("DELETE FROM edge")
     count = db.changes()
     if count:

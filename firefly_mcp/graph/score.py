@@ -5,10 +5,11 @@ regression over the two: they look at the same words, and together say more than
 passed on) and what a model judged are opinions of their own. Opinions are put together by a noisy-or, ``1 - Π (1 - p)``
 (Pearl, 1988): the score never falls when any evidence grows, and is 0 without evidence.
 
-The coefficients are fitted by ``python -m benchmarks.graph --fit`` on one half of ComplexFuncBench's requests, and the benchmark
-reports on the other half: ``TEXT`` on the definitions of 40 tools, against the edges over which data went in these requests;
-``FLOW`` is the share of true flows among those labelled by hand there; ``ECHO`` the share of edges only passed on that turned
-out to be used in other requests. ``JUDGEMENT`` is set, not fitted: there was no model to ask.
+The coefficients are fitted by ``python -m benchmarks.graph --fit`` on one half of ComplexFuncBench's requests, and the
+benchmark reports on the other half. The regression is fitted on the definitions of 40 tools, against the edges over which data
+went in these requests; ``text`` is the share that hold of the edges that it thinks likelier than not; ``flow`` is the share of
+true flows among those labelled by hand there; ``echo`` the share of edges only passed on that turned out to be used in other
+requests. What a model's word is worth is set, not fitted: there was no model to ask.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Coefficients:
         intercept: of the regression.
         schema: of the fit of an output field.
         description: of the similarity of descriptions.
+        text: the most that words say.
         flow: the most that flows say.
         echo: the most that values passed on say.
     """
@@ -37,11 +39,12 @@ class Coefficients:
     intercept: float
     schema: float
     description: float
+    text: float
     flow: float
     echo: float
 
 
-FITTED = Coefficients(intercept=-5.3, schema=2.8, description=7.0, flow=0.97, echo=0.3)
+FITTED = Coefficients(intercept=-7.09, schema=3.77, description=10.98, text=0.8, flow=0.96, echo=0.47)
 
 
 def strength(kind: str, evidence: Mapping[str, Any]) -> float:
@@ -68,5 +71,6 @@ def score_of(evidence: Mapping[str, Mapping[str, Any]], fitted: Coefficients = F
     doubt *= 1.0 - found.get("judgement", 0.0)
     schema, description = found.get("schema", 0.0), found.get("description", 0.0)
     if schema or description:
-        doubt *= 1.0 - 1.0 / (1.0 + math.exp(-fitted.intercept - fitted.schema * schema - fitted.description * description))
+        says = fitted.intercept + fitted.schema * schema + fitted.description * description
+        doubt *= 1.0 - fitted.text / (1.0 + math.exp(-says))
     return round(1.0 - doubt, 4)

@@ -16,6 +16,7 @@ from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.observe.leaves import Step, json_path, leaves, name_of
 from firefly_mcp.observe.values import informative
 from firefly_mcp.observe.view import result_view
+from firefly_mcp.observe.written import written_fields
 from firefly_mcp.schemas import json_type
 
 _MAX_RESULTS = 50
@@ -45,7 +46,7 @@ class Field:
     """One field of a tool's results.
 
     Attributes:
-        path: JSONPath pattern, ``$.items[*].id``.
+        path: JSONPath pattern, ``$.items[*].id``; for prose a regular expression with one group.
         name: the nearest object key; empty for a bare scalar.
         parent: the key of the object or array that the field's object is in; empty at the top.
         types: JSON types seen (or declared), sorted, without ``null``.
@@ -81,19 +82,21 @@ class _Gathered:
 
 
 def infer_fields(results: Iterable[JsonObject], arguments: Iterable[JsonObject] = ()) -> list[Field]:
-    """The fields of a tool's (successful) results, in order of first appearance. Prose results have none.
+    """The fields of a tool's (successful) results, in order of first appearance.
+
+    Prose has fields where it is a Markdown table or lines of ``key: value`` (:mod:`.written`); their path is a regular
+    expression, which starts with ``(?m)``.
 
     Args:
         results: the results; equal ones count once, and at most 50 are read.
         arguments: the arguments of the same calls in the same order, to tell echoes; may be left out.
     """
     gathered: dict[str, _Gathered] = {}
-    for number, (value, own) in enumerate(_distinct_values(results, arguments)):
-        for steps, leaf in _pattern_leaves(value):
-            pattern = json_path(steps).replace(_ANY_STEP, "[*]")
-            entry = gathered.get(pattern)
+    for number, (leaves_, own) in enumerate(_distinct_fields(results, arguments)):
+        for path, name, parent, leaf in leaves_:
+            entry = gathered.get(path)
             if entry is None:
-                entry = gathered[pattern] = _Gathered(*_names(steps))
+                entry = gathered[path] = _Gathered(name, parent)
             entry.results.add(number)
             if leaf is None:
                 continue
@@ -108,7 +111,7 @@ def infer_fields(results: Iterable[JsonObject], arguments: Iterable[JsonObject] 
 
 def infer_schema(results: Iterable[JsonObject]) -> JsonObject:
     """A JSON Schema that all the given results fit; ``{}`` when there are none or they are prose."""
-    return _schema_of([value for value, _ in _distinct_values(results, ())], 0)
+    return _schema_of(_distinct_values(results), 0)
 
 
 def string_format(value: str) -> str:
@@ -119,15 +122,37 @@ def string_format(value: str) -> str:
     return next((name for name, pattern in _FORMATS if pattern.fullmatch(text)), "")
 
 
-def _distinct_values(results: Iterable[JsonObject], arguments: Iterable[JsonObject]) -> list[tuple[JSON, set[JSON]]]:
-    """The data of distinct results, each with the scalars of its own call's arguments."""
-    found: dict[str, tuple[JSON, set[JSON]]] = {}
+def _distinct_values(results: Iterable[JsonObject]) -> list[JSON]:
+    """The data of distinct results."""
+    found: dict[str, JSON] = {}
+    for result in results:
+        view = result_view(result)
+        if view.kind in ("structured", "json"):
+            found.setdefault(hash_json(view.value), view.value)
+            if len(found) >= _MAX_RESULTS:
+                break
+    return list(found.values())
+
+
+def _distinct_fields(
+    results: Iterable[JsonObject], arguments: Iterable[JsonObject]
+) -> list[tuple[list[tuple[str, str, str, JSON]], set[JSON]]]:
+    """The (path, name, parent, value) of distinct results, each with the scalars of its own call's arguments."""
+    found: dict[str, tuple[list[tuple[str, str, str, JSON]], set[JSON]]] = {}
     for result, own in zip_longest(results, arguments):
         if result is None:
             break
         view = result_view(result)
-        if view.kind in ("structured", "json"):
-            found.setdefault(hash_json(view.value), (view.value, {leaf.value for leaf in leaves(own or {})}))
+        fields: list[tuple[str, str, str, JSON]] = []
+        if view.kind == "text" and isinstance(view.value, str):
+            fields = [(item.regex, item.name, "", item.value) for item in written_fields(view.value)[:_MAX_LEAVES]]
+        elif view.kind in ("structured", "json"):
+            fields = [
+                (json_path(steps).replace(_ANY_STEP, "[*]"), *_names(steps), leaf)
+                for steps, leaf in _pattern_leaves(view.value)
+            ]
+        if fields:
+            found.setdefault(hash_json(view.value), (fields, {leaf.value for leaf in leaves(own or {})}))
             if len(found) >= _MAX_RESULTS:
                 break
     return list(found.values())

@@ -7,6 +7,7 @@ one of its servers did; the calls of a tool are hashed again when its input sche
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from firefly_mcp.canonical import hash_json
+from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.learned import LearnedEffects
@@ -448,16 +450,15 @@ def history_of(
     return history
 
 
-def bring_up_to_date(recording: Recording, rules: ReplayRules | None = None) -> None:
+def index_quietly(recording: Recording) -> None:
     """Index what was recorded since the last time, so that the next replay starts at once.
 
-    Raises:
-        StoreError: the recording cannot be read or written.
+    Trouble is not told: the next replay does what was not done here, and tells what is wrong.
     """
-    with StoreErrors(recording.path):
-        indexer = Indexer(Evidence(recording, rules), recording.db)
-    if not indexer.fresh:
-        indexer.refresh()
+    with contextlib.suppress(StoreError), StoreErrors(recording.path):
+        indexer = Indexer(Evidence(recording), recording.db)
+        if not indexer.fresh:
+            indexer.refresh()
 
 
 def _forget_runs(db: apsw.Connection, runs: Iterable[tuple[int, int]]) -> None:

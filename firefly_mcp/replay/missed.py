@@ -23,7 +23,8 @@ _SHOWN_WRITES = 5
 _MISSES = (
     "SELECT max(c.id), count(*), count(DISTINCT c.session_id), coalesce(c.detail ->> 'cause', 'unknown')"
     " FROM call c JOIN server v ON v.id = c.server_id JOIN session s ON s.id = c.session_id"
-    " WHERE s.kind = 'replay' AND c.match = 'miss' AND (?1 IS NULL OR v.name = ?1) AND (?2 IS NULL OR c.tool = ?2)"
+    " WHERE s.kind = 'replay' AND c.match = 'miss' AND c.id > ?3 AND (?1 IS NULL OR v.name = ?1)"
+    " AND (?2 IS NULL OR c.tool = ?2)"
     " GROUP BY c.server_id, c.args_hash, 4 ORDER BY 2 DESC, 1 DESC"
 )
 
@@ -74,11 +75,11 @@ class Missed:
 
 
 def missed(
-    recording: Recording, *, server: str | None = None, tool: str | None = None, cause: str | None = None
+    recording: Recording, *, server: str | None = None, tool: str | None = None, cause: str | None = None, after: int = 0
 ) -> Iterator[Missed]:
-    """The misses of all replays, the most frequent first."""
+    """The misses of all replays, or of those logged after the call of this id, the most frequent first."""
     explain = _Explainer(recording)
-    for last, count, sessions, why in recording.db.execute(_MISSES, (server, tool)).fetchall():
+    for last, count, sessions, why in recording.db.execute(_MISSES, (server, tool, after)).fetchall():
         call = queries.call(recording, int(str(last)))
         if call is not None and cause in (None, why):
             yield explain.told(call, str(why), int(str(count)), int(str(sessions)))

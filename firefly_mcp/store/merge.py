@@ -246,7 +246,7 @@ class _Source:
         for row in self._rows("info"):
             if row["key"] == "merged_from":
                 merged += loads(row["value"])
-            elif row["key"] not in ("recording_id", "replay_index"):
+            elif row["key"] not in ("recording_id", "replay_index", "tool_graph"):
                 self._keep(row["key"], row["value"])
         merged.append(own)
         once = list({one["id"]: one for one in merged}.values())

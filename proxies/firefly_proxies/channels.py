@@ -133,14 +133,18 @@ class Session:
 class Channels:
     """All channels and sessions of one front."""
 
-    def __init__(self, factory: ConversationFactory, *, idle_seconds: float = 1800.0, limit: int = 10_000) -> None:
+    def __init__(
+        self, factory: ConversationFactory, *, idle_seconds: float = 1800.0, limit: int = 10_000, prefix: str = ""
+    ) -> None:
         """Hold the channels of ``factory``'s conversations.
 
         Args:
             factory: opens the conversations.
             idle_seconds: a session unused for so long is closed.
             limit: the most sessions open at once.
+            prefix: what session ids begin with.
         """
+        self._prefix = prefix
         self._factory = factory
         self._idle_seconds = idle_seconds
         self._limit = limit
@@ -188,7 +192,7 @@ class Channels:
     async def begin_session(self, opening: Opening, initialize: JsonObject) -> Session:
         """Begin a handshake session; without a name in ``opening`` its own id is its name."""
         self._check_limit()
-        session_id = uuid.uuid4().hex
+        session_id = self._prefix + uuid.uuid4().hex
         if opening.session_id is None:
             channel = await self.open(Opening(opening.transport, False, opening.query, opening.headers, session_id))
         else:
@@ -197,6 +201,27 @@ class Channels:
         self.sessions[session_id] = session
         self._start_sweeping()
         return session
+
+    def told(self, session_id: str) -> JsonObject | None:
+        """What another process must know of a session, to :meth:`adopt` it; None if it is not open here."""
+        session = self.sessions.get(session_id)
+        if session is None:
+            return None
+        opening = session.opening
+        return {
+            "id": session_id,
+            "initialize": session.initialize,
+            "query": dict(opening.query),
+            "headers": dict(opening.headers),
+        }
+
+    async def adopt(self, told: JsonObject) -> None:
+        """Make a session of another process known here too, for the requests of it that name a session of this one."""
+        if told["id"] not in self.sessions:
+            opening = Opening("http", False, told["query"], told["headers"])
+            channel = await self.open(Opening("http", False, told["query"], told["headers"], told["id"]))
+            self.sessions[told["id"]] = Session(told["id"], channel, told["initialize"], opening)
+            self._start_sweeping()
 
     async def channel_named(self, session: Session, name: str) -> Channel:
         """The channel that a request of a handshake session names, introduced with that session's own handshake."""

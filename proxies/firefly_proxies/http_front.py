@@ -60,6 +60,7 @@ class HttpFront:
         access: Access | None = None,
         body_limit: int = BODY_LIMIT,
         idle_seconds: float = 1800.0,
+        prefix: str = "",
     ) -> None:
         """Serve the conversations of ``factory``.
 
@@ -68,10 +69,11 @@ class HttpFront:
             access: which hosts, origins and tokens are let in; loopback names without a token by default.
             body_limit: the largest request body in bytes.
             idle_seconds: sessions unused for so long are closed.
+            prefix: what session ids begin with.
         """
         self._access = access or Access()
         self._body_limit = body_limit
-        self.channels = Channels(factory, idle_seconds=idle_seconds)
+        self.channels = Channels(factory, idle_seconds=idle_seconds, prefix=prefix)
         sessions = self.channels.sessions
         at_once = getattr(factory, "answers_at_once", False)
         self.shortcuts = Shortcuts(self._session_of, lambda session: session.id in sessions) if at_once else None

@@ -18,6 +18,8 @@ from firefly_proxies.http_checks import Access
 from firefly_proxies.http_front import BODY_LIMIT, PATH, HttpFront
 from firefly_proxies.http_shortcut import ShortcutProtocol
 from firefly_proxies.stdio_front import speak_stdio
+from firefly_proxies.worker_desk import Desk
+from firefly_proxies.worker_protocol import receive, worker_protocol
 
 DRAIN_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
@@ -90,8 +92,11 @@ async def running_http(
     listener: socket.socket | None = None,
     body_limit: int = BODY_LIMIT,
     idle_seconds: float = 1800.0,
+    desk: Desk | None = None,
 ) -> AsyncIterator[str]:
     """Serve streamable HTTP inside the running event loop for as long as the block lasts; yields the endpoint's URL.
+
+    ``desk``: this process is one of several that serve the port.
 
     Raises:
         UsageError: the port is in use or the address is not ours.
@@ -99,10 +104,11 @@ async def running_http(
     sock = listener or listen(host, port)
     bound_host, bound_port = sock.getsockname()[:2]
     access = Access(bound_to=host, allowed_hosts=allowed_hosts, token=token)
-    front = HttpFront(factory, access=access, body_limit=body_limit, idle_seconds=idle_seconds)
+    prefix = "" if desk is None else desk.prefix
+    front = HttpFront(factory, access=access, body_limit=body_limit, idle_seconds=idle_seconds, prefix=prefix)
     config = uvicorn.Config(
         front,
-        http=ShortcutProtocol,
+        http=ShortcutProtocol if desk is None else worker_protocol(desk, body_limit),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -118,10 +124,15 @@ async def running_http(
     server.lifespan = config.lifespan_class(config)
     # startup and shutdown, not serve(): that polls ten times a second and takes the process's signals
     await server.startup(sockets=[sock])
+    if desk is not None:
+        desk.guest_of = front.channels.told
+        receive(desk, config, server, front.channels.adopt)
     name = f"[{bound_host}]" if ":" in bound_host else bound_host
     try:
         yield f"http://{name}:{bound_port}{PATH}"
     finally:
+        if desk is not None:
+            desk.close()
         for listening in server.servers:
             listening.close()  # no new connections; closing the socket itself first breaks asyncio's own loop
         await front.close()

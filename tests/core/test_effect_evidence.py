@@ -122,6 +122,19 @@ def test_a_clock_makes_a_tool_volatile_and_accuses_nobody() -> None:
     assert found.effects == {}
 
 
+@pytest.mark.parametrize(("at", "counts"), [("%Y-%m-%dT%H:%M:{}+01:00", False), ("2024-05-15T15:00:{}", True)])
+def test_the_time_in_a_text_is_a_clock_only_if_it_is_about_now(at: str, counts: bool) -> None:
+    stamp = time.strftime(at, time.gmtime())
+    calls = session(
+        ("get_now", {}, {"datetime": stamp.format("07")}),
+        ("get_zone", {}, "x"),
+        ("get_now", {}, {"datetime": stamp.format("12")}),
+    )
+    found = observe(tools("get_now", "get_zone"), [calls])
+    assert (key("get_now") in found.volatile) is not counts
+    assert ((key("get_zone"), key("get_now")) in found.effects) is counts
+
+
 def test_a_tool_that_takes_an_action_is_never_cleared_by_equal_answers() -> None:
     manage = {
         "name": "manage",

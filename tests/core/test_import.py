@@ -13,7 +13,7 @@ from firefly_mcp.cli import main
 from firefly_mcp.exchange.recorders import READERS
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import ASIDE, Recording
+from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorders"
@@ -179,10 +179,12 @@ def test_what_a_server_says_during_its_calls_comes_along(tmp_path: Path, capfd: 
     imported(capfd, RECORDED / FILES[form].format("chatty"), "--store", tmp_path / "a.db")
     with Recording(tmp_path / "a.db") as recording:
         tools = {one.id: one.tool for one in queries.calls(recording)}
-        sql = "SELECT call_id, direction, message FROM call_event ORDER BY direction <> ?, id"
-        listed, *events = recording.db.execute(sql, (ASIDE,)).fetchall()
-    assert (listed[1], json.loads(str(listed[2]))["after"]) == (ASIDE, 0)
-    told = [(tools[int(str(call))], direction, json.loads(str(message)).get("method")) for call, direction, message in events]
+        sql = "SELECT call_id, direction, message FROM call_event ORDER BY direction <> 'aside', id"
+        listed, *events = recording.db.execute(sql).fetchall()
+    assert (listed[1], json.loads(str(listed[2]))["after"]) == ("aside", 0)
+    told = [
+        (tools[int(str(number))], direction, json.loads(str(message)).get("method")) for number, direction, message in events
+    ]
     assert told == [
         ("count_to", "to_client", "notifications/message"),
         ("count_to", "to_client", "notifications/message"),

@@ -42,7 +42,7 @@ def test_hashing_finds_synonyms_near_and_gives_every_text_a_direction() -> None:
 
 def test_hashing_gives_the_same_bytes_in_every_process() -> None:
     vector = local_embedder("hashing").embed(["cheap hotels in Paris"])[0]
-    assert sorted(int(at) for at in np.argsort(-np.abs(vector))[:6]) == [1, 28, 90, 126, 134, 197]
+    assert sorted(int(at) for at in np.argsort(-np.abs(vector))[:6]) == [1, 28, 38, 101, 158, 186]
 
 
 @NEEDS_MINILM

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -72,6 +76,28 @@ def test_the_same_seed_draws_the_same_bytes_and_another_seed_others(real_graph: 
 
     assert drawn(7) == drawn(7)
     assert drawn(7) != drawn(8)
+
+
+def test_every_process_draws_the_same_bytes_whatever_its_hash_seed(real_recording: Path) -> None:
+    argv = [
+        sys.executable,
+        "-m",
+        "firefly_mcp",
+        "sample",
+        "--store",
+        str(real_recording),
+        "--count",
+        "30",
+        "--seed",
+        "11",
+        "--json",
+    ]
+    drawn = [
+        subprocess.run(argv, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True, timeout=50).stdout
+        for seed in ("1", "2")
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(json.loads(drawn[0])) == 30
 
 
 @pytest.mark.parametrize("shape", ["single", "chain", "fan_out", "fan_in", "diamond"])

@@ -9,9 +9,11 @@ import pytest
 from firefly_mcp.cli import main
 from firefly_mcp.errors import UsageError
 from firefly_mcp.graph import ToolGraph
-from firefly_mcp.graph.store import build_from, load_coverage, load_graph, read_graph, write_graph
+from firefly_mcp.graph.store import build_from, is_current, load_coverage, load_graph, read_graph, write_graph
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import ToolKey, params_of
+
+AIR = "tau2-airline"
 
 
 @pytest.fixture
@@ -26,6 +28,25 @@ def test_a_stored_graph_is_read_back_as_it_was_written(store: Path, real_graph: 
         write_graph(recording, real_graph)
         write_graph(recording, real_graph)
         assert read_graph(recording).to_json() == real_graph.to_json()
+
+
+def test_a_stored_graph_is_used_until_something_new_is_recorded(store: Path, real_graph: ToolGraph) -> None:
+    with Recording(store) as recording:
+        assert not is_current(recording)
+        write_graph(recording, real_graph.above(0.5))
+        assert is_current(recording)
+        assert len(load_graph(recording)) == len(real_graph.above(0.5))
+        replay = recording.begin_session("replay")
+        replay.end_call(replay.begin_call("sqlite", "tools/call", params_of("list_tables", {})), result={"content": []})
+        assert is_current(recording)
+        session = recording.begin_session("record")
+        asked = session.begin_call(AIR, "tools/call", params_of("get_user_details", {"user_id": "mia_li_3668"}))
+        session.end_call(asked, result={"structuredContent": {"reservations": ["XQ7781"]}, "content": []})
+        told = session.begin_call(AIR, "tools/call", params_of("get_reservation_details", {"reservation_id": "XQ7781"}))
+        session.end_call(told, result={"content": []})
+        assert not is_current(recording)
+        key = (ToolKey(AIR, "get_user_details"), ToolKey(AIR, "get_reservation_details"), "reservation_id")
+        assert load_graph(recording).by_key[key].evidence["flow"]["count"] == 9
 
 
 def test_replayed_calls_are_no_evidence_but_their_misses_are_a_debt(store: Path) -> None:
@@ -63,7 +84,9 @@ def test_the_commands_build_show_export_and_sample(store: Path, tmp_path: Path, 
     assert built["by_evidence"]["flow"] > 10
     shown = json.loads(run("graph", "show", "--json", "--tool", "get_reservation_details", "--limit", "5"))
     assert shown[0]["score"] >= shown[-1]["score"]
+    assert any(line.startswith("seen: ") for line in shown[0]["why"])
     assert "get_reservation_details" in run("graph", "show")
+    assert "described alike" in run("graph", "show", "get_reservation_details", "--limit", "5")
     assert len(json.loads(run("graph", "export", "--format", "json"))["edges"]) == built["edges"]
     run("graph", "export", "--format", "html", "--out", str(tmp_path / "graph.html"))
     assert (tmp_path / "graph.html").read_text(encoding="utf-8").startswith("<!doctype html>")
