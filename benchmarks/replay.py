@@ -211,7 +211,15 @@ def client(url: str, count: int, calls: int, seed: int) -> None:
 
 
 def speak(spoken: Spoken, rounds: int) -> dict[str, Any]:
-    """Calls a second on standard streams with eight requests in flight, and what it takes to start."""
+    """Calls a second on standard streams with eight requests in flight, and what it takes to start. A process a round."""
+    ready, rates = zip(*(_spoken_round(spoken, number) for number in range(rounds)), strict=True)
+    told = {"name": spoken.name, "count": spoken.count}
+    told |= {"seconds_to_ready": statistics.median(ready), "per_second": statistics.median(rates)}
+    print(f"{spoken.name} at {spoken.count:,}: {told['per_second']:.0f}/s", file=sys.stderr)
+    return told
+
+
+def _spoken_round(spoken: Spoken, seed: int) -> tuple[float, float]:
     begun = time.perf_counter()
     process = subprocess.Popen(spoken.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdin is not None
@@ -223,40 +231,27 @@ def speak(spoken: Spoken, rounds: int) -> dict[str, Any]:
         process.stdout.readline()
         ready = time.perf_counter() - begun
         process.stdin.write(orjson.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}) + b"\n")
-        rates = [_spoken_round(process, spoken, number) for number in range(rounds)]
+        numbers = _positions(random.Random(seed), spoken.count, min(spoken.calls, spoken.count))
+        params = [{"name": "echo", "arguments": {"message": message(number)}} for number in numbers]
+        lines = [_line(at, "tools/call", one) for at, one in enumerate(params, 1)]
+        begun = time.perf_counter()
+        for at, line in enumerate(lines):
+            process.stdin.write(line)
+            process.stdin.flush()
+            if at >= _IN_FLIGHT:
+                _expect(process.stdout.readline(), numbers)
+        for _ in lines[:_IN_FLIGHT]:
+            _expect(process.stdout.readline(), numbers)
+        return ready, len(lines) / (time.perf_counter() - begun)
     finally:
         process.kill()
         process.communicate()
-    told = {"name": spoken.name, "count": spoken.count, "seconds_to_ready": ready, "per_second": statistics.median(rates)}
-    print(f"{spoken.name} at {spoken.count:,}: {told['per_second']:.0f}/s", file=sys.stderr)
-    return told
 
 
-def _spoken_round(process: subprocess.Popen[bytes], spoken: Spoken, seed: int) -> float:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    drawn = random.Random(seed)
-    numbers = [drawn.randrange(spoken.count) for _ in range(spoken.calls)]
-    lines = [
-        _line(at + 1, "tools/call", {"name": "echo", "arguments": {"message": message(n)}}) for at, n in enumerate(numbers)
-    ]
-    begun = time.perf_counter()
-    answered = 0
-    for at, line in enumerate(lines):
-        process.stdin.write(line)
-        process.stdin.flush()
-        if at >= _IN_FLIGHT:
-            answered += _expect(process.stdout.readline(), numbers)
-    while answered < len(lines):
-        answered += _expect(process.stdout.readline(), numbers)
-    return len(lines) / (time.perf_counter() - begun)
-
-
-def _expect(line: bytes, numbers: list[int]) -> int:
+def _expect(line: bytes, numbers: list[int]) -> None:
     said = orjson.loads(line)
     if said["result"]["content"][0]["text"] != f"Echo: {message(numbers[said['id'] - 1])}":
         raise AssertionError(f"another call's answer: {line[:200]!r}")
-    return 1
 
 
 def _line(number: int, method: str, params: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from firefly_mcp.cli.replay_steps import Steps, step_options
 from firefly_mcp.types import MatchKind
 
 if TYPE_CHECKING:
+    from firefly_mcp.embed.protocol import Embedder
     from firefly_mcp.replay import ReplayPolicy
     from firefly_proxies.replay import ReplayFactory
 
@@ -128,19 +129,28 @@ class Replayed:
         """Open the recording and what serves it."""
         from firefly_mcp.redaction_rules import NO_RULES, load_rules
         from firefly_mcp.store.recording import Recording
-        from firefly_proxies.embedders import embedder_named
         from firefly_proxies.replay import ReplayFactory
 
         redacts = NO_RULES if self.redaction is None else load_rules(self.redaction)
         rules = self.steps.rules(self.store)
-        with Recording(self.store) as recording:
+        with Recording.for_replay(self.store) as recording:
+            if recording.readonly:
+                note(f"{self.store} cannot be written: replayed calls are not logged")
             wraps = self.steps.wraps(recording, rules, self.servers, redacts)
             yield ReplayFactory(
                 recording,
                 self.policy,
                 servers=self.servers,
+                log=not recording.readonly,
                 redaction=redacts,
                 rules=rules,
                 wraps=wraps,
-                embedder=embedder_named(self.embedder) if self.policy.allows(MatchKind.SEMANTIC) else None,
+                embedder=self._embedder(),
             )
+
+    def _embedder(self) -> Embedder | None:
+        if not self.policy.allows(MatchKind.SEMANTIC):
+            return None
+        from firefly_proxies.embedders import embedder_named
+
+        return embedder_named(self.embedder)

@@ -9,8 +9,8 @@ import apsw
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JSON, loads, text
 from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
+from firefly_mcp.state.declared import declared_stateless
 from firefly_mcp.state.effects import Effect, EffectRelation, Pair
-from firefly_mcp.state.learn import declared_stateless, observed_effects
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Tool, ToolKey
 
@@ -94,6 +94,8 @@ class LearnedEffects:
         return sorted([key.tool, tool.hash] for key, tool in self._tools.items() if key.server == server)
 
     def _learn(self, server: str) -> tuple[str, str]:
+        from firefly_mcp.state.learn import observed_effects  # slow to load, and not needed where nothing has changed
+
         found = observed_effects(self._recording, self._tools, server)
         observed = [
             [writer.tool, reader.tool, effect.affects, effect.source, effect.evidence]

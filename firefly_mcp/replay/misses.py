@@ -9,8 +9,6 @@ from heapq import nsmallest
 from operator import itemgetter
 from weakref import WeakKeyDictionary
 
-import jsonschema
-
 from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.replay.index import Candidate, ReplayIndex
 from firefly_mcp.state.history import History
@@ -97,6 +95,8 @@ def lone_miss(key: ToolKey) -> Miss:
 
 def schema_problem(arguments: JSON, schema: JsonObject) -> str:
     """The first way in which arguments violate a schema, or the empty string. A broken schema forbids nothing."""
+    import jsonschema  # slow to load, and only misses need it
+
     try:
         errors = jsonschema.Draft202012Validator(schema).iter_errors(arguments)
         first = min(errors, key=lambda error: list(map(str, error.absolute_path)), default=None)

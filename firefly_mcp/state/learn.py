@@ -12,6 +12,7 @@ from typing import Any
 
 from firefly_mcp.jsonio import text
 from firefly_mcp.observe.success import told_error
+from firefly_mcp.state.declared import declared_stateless
 from firefly_mcp.state.effects import Effect, EffectRelation, Pair
 from firefly_mcp.state.evidence import Observed, Probe, observe
 from firefly_mcp.store import queries
@@ -63,12 +64,6 @@ def observed_effects(recording: Recording, tools: Mapping[ToolKey, Tool], server
         return not call.is_error and call.error is None and not told_error(result_of(call))
 
     return observe(tools, list(by_session.values()), links, succeeded=succeeded, result_of=result_of)
-
-
-def declared_stateless(recording: Recording) -> set[str]:
-    """The servers whose configuration says ``"firefly": {"stateless": true}``."""
-    own = {name: (spec or {}).get("firefly") or {} for name, spec in queries.servers(recording).items()}
-    return {name for name, settings in own.items() if settings.get("stateless") is True}
 
 
 def store_effects(recording: Recording, relation: EffectRelation) -> None:

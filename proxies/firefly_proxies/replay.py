@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from firefly_mcp.embed.hashing import HashingEmbedder
-from firefly_mcp.embed.protocol import Embedder
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redaction_rules import NO_RULES, RedactionRules
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.replay.forms import RequestForms
 from firefly_mcp.replay.rules import NO_REPLAY_RULES, ReplayRules
-from firefly_mcp.replay.semantic import SemanticNeighbours
 from firefly_mcp.replay.start import start_of
 from firefly_mcp.servers.names import ExposedNames, joined
 from firefly_mcp.store import queries
@@ -32,6 +30,9 @@ from firefly_proxies.replay_lists import RecordedLists
 from firefly_proxies.replay_log import ReplayLog
 from firefly_proxies.replay_servers import ReplayedServers
 from firefly_proxies.replay_stateless import EitherEra, Named, StatelessReplays
+
+if TYPE_CHECKING:
+    from firefly_mcp.embed.protocol import Embedder
 
 
 class ReplayFactory:
@@ -80,6 +81,9 @@ class ReplayFactory:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
         neighbours = None
         if self.policy.allows(MatchKind.SEMANTIC):
+            from firefly_mcp.embed.hashing import HashingEmbedder  # slow to load: numpy
+            from firefly_mcp.replay.semantic import SemanticNeighbours
+
             neighbours = SemanticNeighbours(recording, index, embedder or HashingEmbedder())
         self.replay = Replay(recording, self.policy, index, neighbours)
         chosen = [name for name in known if not servers or name in servers]

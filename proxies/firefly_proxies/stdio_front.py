@@ -24,9 +24,12 @@ from firefly_proxies.messages import (
     is_response,
     params_of,
 )
+from firefly_proxies.stdio_lines import Lines
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one message."""
+_WRITTEN_AT_ONCE = 256 * 1024
+"""Bytes of answers that are joined."""
 DRAIN_SECONDS = 1.5
 """How long requests in flight may go on when the input has ended; a client kills a server that takes longer than 2 s."""
 Write = Callable[[bytes], Awaitable[None]]
@@ -54,8 +57,9 @@ class StdioFront:
         self._conversation = await self._factory.open(Opening("stdio"), self._emit)
         self._at_once = getattr(self._conversation, "at_once", None)
         try:
-            while line := await self._next_line():
-                await self._take(line)
+            lines = Lines(self._reader, LINE_LIMIT)
+            while arrived := await lines.next():
+                await self._take_all(arrived)
             if self._running:
                 await asyncio.wait(self._running.values(), timeout=DRAIN_SECONDS)
         finally:
@@ -64,44 +68,38 @@ class StdioFront:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
             await self._conversation.close()
 
-    async def _next_line(self) -> bytes:
-        while True:
-            try:
-                line = await self._reader.readuntil(b"\n")
-            except asyncio.IncompleteReadError as end:
-                return end.partial
-            except asyncio.LimitOverrunError as overrun:
-                await self._skip_line(overrun.consumed)
+    async def _take_all(self, lines: list[bytes | None]) -> None:
+        """Take lines in their order; what is answered at once is written in one piece."""
+        answers: list[bytes] = []
+        size = 0
+        for line in lines:
+            answer = None if line is None else self._answered(line)
+            if answer is not None:
+                answers.append(answer)
+                size += len(answer)
+                if size < _WRITTEN_AT_ONCE:
+                    continue
+            if answers:
+                await self._put(b"\n".join([*answers, b""]))
+                answers, size = [], 0
+            if line is None:
                 await self._send(error(None, INVALID_REQUEST, f"the message is larger than {LINE_LIMIT} bytes"))
-                continue
-            except (ConnectionError, OSError):
-                return b""
-            if line.strip():
-                return line
+            elif answer is None:
+                await self._take(line)
+        if answers:
+            await self._put(b"\n".join([*answers, b""]))
 
-    async def _skip_line(self, consumed: int) -> None:
-        """Discard input up to the end of a line that is too long."""
-        while True:
-            await self._reader.readexactly(consumed)
-            try:
-                await self._reader.readuntil(b"\n")
-                return
-            except asyncio.LimitOverrunError as overrun:
-                consumed = overrun.consumed
-            except asyncio.IncompleteReadError:
-                return
+    def _answered(self, line: bytes) -> bytes | None:
+        """The answer of a conversation that has it at once."""
+        if self._at_once is None or self._running:
+            return None
+        try:
+            return self._at_once(line)
+        except Exception as trouble:
+            print(f"firefly: a conversation failed to answer at once: {trouble}", file=sys.stderr)
+            return None
 
     async def _take(self, line: bytes) -> None:
-        if self._at_once is not None and not self._running:
-            try:
-                answer = self._at_once(line)
-            except Exception as trouble:
-                print(f"firefly: a conversation failed to answer at once: {trouble}", file=sys.stderr)
-            else:
-                if answer is not None:
-                    with contextlib.suppress(ConnectionError, OSError):
-                        await self._write(answer + b"\n")
-                    return
         try:
             message = loads(line)
         except (ValueError, RecursionError):
@@ -146,8 +144,11 @@ class StdioFront:
         await self._send(message)
 
     async def _send(self, message: JsonObject) -> None:
+        await self._put(dumps(message) + b"\n")
+
+    async def _put(self, data: bytes) -> None:
         with contextlib.suppress(ConnectionError, OSError):
-            await self._write(dumps(message) + b"\n")
+            await self._write(data)
 
 
 async def stdio_streams(source: BinaryIO, sink: BinaryIO) -> tuple[asyncio.StreamReader, Write]:
