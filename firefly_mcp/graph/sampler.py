@@ -20,7 +20,7 @@ from firefly_mcp.graph.patterns import Choose, Grown, grow
 from firefly_mcp.graph.subdag import SHAPES, SubDag, make_subdag
 from firefly_mcp.types import ToolKey
 
-MIN_SCORE = 0.15
+MIN_SCORE = 0.08
 MAX_SIZE = 10
 _STARTS = 12
 _Item = TypeVar("_Item")
