@@ -27,6 +27,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import MatchKind
 
 TYPED = ("id", "number", "date", "enum", "path")
+_KEPT_BACK = ("examples",)  # they hold the data set's own arguments
 _SIDES = (("positives", True), ("negatives", False))
 EMBEDDING_AT = (0.99, 0.95, 0.9, 0.8)
 RATIO_AT = (0.99, 0.95, 0.9, 0.8)
@@ -177,7 +178,7 @@ def main() -> int:
         scores.append(one)
         print(row(one, arguments.totals), flush=True)
     if arguments.json:
-        told = [{key: value for key, value in vars(one).items() if key != "examples"} for one in scores]
+        told = [{key: value for key, value in vars(one).items() if key not in _KEPT_BACK} for one in scores]
         asked = {name: getattr(arguments, name) for name in ("split", "seed", "count", "facts")}
         document = {**asked, "asked": arguments.totals, "scores": told}
         arguments.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -27,8 +27,10 @@ def free_port() -> int:
 class Measured:
     """A process of ours that serves at a port, and what the kernel knows of it. Its children are not counted."""
 
-    def __init__(self, argv: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None) -> None:
-        """Start it and wait until its port is open.
+    def __init__(
+        self, argv: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None, patience: float = START_SECONDS
+    ) -> None:
+        """Start it and wait until its port is open, at most ``patience`` seconds.
 
         Raises:
             RuntimeError: it ended, or its port did not open in time; says what it wrote.
@@ -39,7 +41,7 @@ class Measured:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, start_new_session=True
             )
-        give_up = time.monotonic() + START_SECONDS
+        give_up = time.monotonic() + patience
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 return

@@ -133,12 +133,15 @@ class Replayed:
 
         redacts = NO_RULES if self.redaction is None else load_rules(self.redaction)
         rules = self.steps.rules(self.store)
-        with Recording(self.store) as recording:
+        with Recording.for_replay(self.store) as recording:
+            if recording.readonly:
+                note(f"{self.store} cannot be written: replayed calls are not logged")
             wraps = self.steps.wraps(recording, rules, self.servers, redacts)
             yield ReplayFactory(
                 recording,
                 self.policy,
                 servers=self.servers,
+                log=not recording.readonly,
                 redaction=redacts,
                 rules=rules,
                 wraps=wraps,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import apsw
 
 from firefly_mcp.errors import StoreError
-from firefly_mcp.store.migrations import migrate
+from firefly_mcp.store.migrations import migrate, require_newest
 from firefly_mcp.store.schema import APPLICATION_ID
 from firefly_mcp.store.transaction import StoreErrors
 
@@ -54,6 +54,32 @@ def open_database(path: Path, *, create: bool, durability: str = "normal", exclu
             db.close()
             raise
     return db
+
+
+def open_readonly(path: Path) -> apsw.Connection:
+    """Open a recording that cannot be written: on a medium, or in a folder, that is not ours to change.
+
+    Raises:
+        StoreError: missing, foreign or damaged; or it has to be brought to the newest format first.
+    """
+    if not path.exists():
+        raise StoreError(f"{path}: no such recording; make one with 'firefly record', or name it with --store")
+    _refuse_foreign(path)
+    with StoreErrors(path):
+        db = apsw.Connection(readonly_uri(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            db.set_busy_timeout(10_000)
+            require_newest(db, str(path))
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def readonly_uri(path: Path) -> str:
+    """How to open a file only to read it. Without a log beside it nobody writes, and no side file is made for the look."""
+    alone = not path.with_name(path.name + "-wal").exists()
+    return f"file:{quote(str(path.absolute()))}{'?immutable=1' if alone else ''}"
 
 
 def _lock(db: apsw.Connection, path: Path) -> None:

@@ -55,5 +55,19 @@ def migrate(db: apsw.Connection, path: str) -> None:
         raise
 
 
+def require_newest(db: apsw.Connection, path: str) -> None:
+    """Refuse a database that :func:`migrate` would change, or refuse.
+
+    Raises:
+        StoreError: it is of another format than the newest.
+    """
+    version = _version(db)
+    if version != len(MIGRATIONS):
+        raise StoreError(
+            f"{path}: of format {version}, and cannot be written; this Firefly reads format {len(MIGRATIONS)}: copy the file to"
+            " where it can be brought up to date"
+        )
+
+
 def _version(db: apsw.Connection) -> int:
     return int(db.pragma("user_version"))

@@ -21,11 +21,11 @@ _MAPPED = 1 << 30
 class Reader:
     """Reads from one recording."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, which must be a recording that is open already."""
+    def __init__(self, path: Path, uri: str) -> None:
+        """Open the file, which must be a recording that is open already, at ``uri``."""
         self.path = path
         with StoreErrors(path):
-            self._db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            self._db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
             self._db.set_busy_timeout(10_000)
             self._db.pragma("mmap_size", _MAPPED)
         self._cursor = self._db.cursor()

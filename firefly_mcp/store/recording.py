@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+import apsw
+
 from firefly_mcp.canonical import call_hash, hash_json
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
 from firefly_mcp.store import blobs
-from firefly_mcp.store.database import open_database
+from firefly_mcp.store.database import open_database, open_readonly, readonly_uri
 from firefly_mcp.store.reader import Reader
 from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import CallStatus, Tool, is_error_result
@@ -34,7 +36,15 @@ Row = tuple[int | float | str | None, ...]
 class Recording:
     """One SQLite file that holds everything Firefly knows. Not for use from several threads at once."""
 
-    def __init__(self, path: str | Path, *, create: bool = False, durability: str = "normal", exclusive: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        create: bool = False,
+        durability: str = "normal",
+        exclusive: bool = False,
+        readonly: bool = False,
+    ) -> None:
         """Open the recording.
 
         Args:
@@ -42,12 +52,17 @@ class Recording:
             create: make it when missing.
             durability: ``normal`` or ``full``.
             exclusive: no other process may have it open until it is closed.
+            readonly: change nothing, and make no file beside it.
 
         Raises:
             StoreError: missing, foreign, damaged or unwritable; or open elsewhere where that is not allowed.
         """
         self.path = Path(path)
-        self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
+        self.readonly = readonly
+        if readonly:
+            self.db = open_readonly(self.path)
+        else:
+            self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
         self._servers: dict[str, int] = {}
         self._reader: Reader | None = None
 
@@ -63,11 +78,26 @@ class Recording:
             self._reader.close()
         self.db.close()
 
+    @classmethod
+    def for_replay(cls, path: str | Path) -> Recording:
+        """Open a recording to replay it: read-only if it cannot be written.
+
+        Raises:
+            StoreError: missing, foreign or damaged.
+        """
+        try:
+            return cls(path)
+        except StoreError as error:
+            if not isinstance(error.__cause__, (apsw.ReadOnlyError, apsw.CantOpenError)):
+                raise
+            return cls(path, readonly=True)
+
     @property
     def reader(self) -> Reader:
         """For many small reads; whoever reads releases it. It does not see what a transaction here has not committed yet."""
         if self._reader is None:
-            self._reader = Reader(self.path)
+            uri = readonly_uri(self.path) if self.readonly else self.path.absolute().as_uri()
+            self._reader = Reader(self.path, uri)
         return self._reader
 
     @property

@@ -140,6 +140,15 @@ def test_servers_take_turns_however_many_tools_one_of_them_has() -> None:
     assert Counter(node.key.server for dag in dags for node in dag.nodes)["big"] <= 8
 
 
+def test_a_server_mix_says_where_sub_dags_start_and_leaves_the_others_out() -> None:
+    dags = sample(web(4, 8), 40, seed=6, mix=Mix(servers={"s0": 3.0, "s2": 1.0, "s3": 0.0}, cross_server=0.0))
+    used = Counter(dag.nodes[0].key.server for dag in dags)
+    assert used.keys() == {"s0", "s2"}
+    assert used["s0"] > used["s2"]
+    across = sample(web(4, 8), 10, seed=6, mix=Mix(shapes={"chain": 1}, servers={"s0": 1.0, "s1": 1.0}, cross_server=1.0))
+    assert {node.key.server for dag in across for node in dag.nodes} == {"s0", "s1"}
+
+
 def test_a_tool_whose_id_must_come_from_another_brings_that_other_along() -> None:
     needy = Tool("a", {"name": "get", "inputSchema": {"properties": {"user_id": {"type": "string"}}, "required": ["user_id"]}})
     graph = ToolGraph(
@@ -161,7 +170,16 @@ def test_a_graph_without_edges_gives_single_calls_and_without_tools_nothing() ->
 
 
 def test_a_mix_that_cannot_be_is_refused() -> None:
-    for wrong in ({"shapes": {"star": 1.0}}, {"size": (0, 3)}, {"size": (5, 2)}, {"size": (1, 11)}, {"shapes": {"chain": 0.0}}):
+    with pytest.raises(UsageError, match="nowhere"):
+        sample(web(), 3, mix=Mix(servers={"nowhere": 1.0}))
+    for wrong in (
+        {"shapes": {"star": 1.0}},
+        {"size": (0, 3)},
+        {"size": (5, 2)},
+        {"size": (1, 11)},
+        {"shapes": {"chain": 0.0}},
+        {"servers": {"a": 0.0}},
+    ):
         with pytest.raises(UsageError):
             Mix(**wrong)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from firefly_mcp.canonical import call_hash
+from firefly_mcp.errors import StoreError
 from firefly_mcp.forget import forget
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.replay.indexing import index_quietly
@@ -214,3 +215,27 @@ def test_of_several_answers_the_session_that_agrees_longest_is_followed(tmp_path
         assert [got(number) for number in range(599)] == [f"same {number}" for number in range(599)]
         assert got(599) == "a 599"
         assert got(1000) == "red"
+
+
+def test_a_recording_that_cannot_be_written_is_replayed_and_nothing_is_left_beside_it(store: Path) -> None:
+    before = store.read_bytes()
+    for _ in range(2):
+        with Recording(store, readonly=True) as recording:
+            index = ReplayIndex(recording)
+            assert exact(index, "get", 1) == [3]
+            answer = Replay(recording, ReplayPolicy(), index).session().answer("shop", "tools/call", call("get", 0))
+            assert answer.kind is MatchKind.EXACT
+        assert store.read_bytes() == before
+        assert [path.name for path in store.parent.iterdir()] == [store.name]
+
+
+def call(tool: str, number: int) -> dict[str, Any]:
+    return {"name": tool, "arguments": {"id": number}}
+
+
+def test_a_recording_of_an_older_format_that_cannot_be_written_is_refused(store: Path) -> None:
+    with Recording(store) as recording:
+        recording.db.pragma("user_version", 1)
+        recording.db.pragma("wal_checkpoint", "truncate")
+    with pytest.raises(StoreError, match="copy the file to where it can be brought up to date"):
+        Recording(store, readonly=True)
