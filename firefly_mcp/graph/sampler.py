@@ -88,7 +88,11 @@ def sample(
 
 
 def _within(graph: ToolGraph, mix: Mix) -> ToolGraph:
-    """The graph of the servers that the mix names."""
+    """The edges that can be walked, of the servers that the mix names."""
+    # Who only passes values on cannot begin a plan: its own argument needs the very value that it gives.
+    graph = ToolGraph(
+        graph.tools.values(), (edge for edge in graph.edges if "flow" in edge.evidence or "echo" not in edge.evidence)
+    )
     if not mix.servers:
         return graph
     unknown = sorted(set(mix.servers) - {key.server for key in graph.tools})

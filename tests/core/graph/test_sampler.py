@@ -210,3 +210,16 @@ def test_coverage_counts_successful_calls_flows_and_misses(real_calls: list[Call
     assert coverage.tools[key] == sum(call.key == key for call in real_calls)
     assert coverage.edges[ToolKey("tau2-airline", "get_user_details"), key, "reservation_id"] == 8
     assert coverage.level(miss) == -2
+
+
+def test_who_only_passes_values_on_is_no_beginning_of_a_plan() -> None:
+    read, lock, users = ToolKey("a", "read"), ToolKey("a", "lock"), ToolKey("a", "list")
+    tools = [
+        Tool(key.server, {"name": key.tool, "inputSchema": {"properties": {"user_id": {"type": "string"}}}})
+        for key in (read, lock, users)
+    ]
+    echo = Edge(read, lock, "user_id", 0.5, {"echo": {"weight": 1.0}})
+    flow = Edge(users, lock, "user_id", 0.5, {"flow": {"weight": 1.0}, "echo": {"weight": 1.0}})
+    dags = sample(ToolGraph(tools, [echo, flow]), 20, seed=1, mix=Mix(shapes={"chain": 1.0}))
+    walked = {(dag.nodes[0].key, dag.nodes[1].key) for dag in dags if dag.links}
+    assert walked == {(users, lock)}
