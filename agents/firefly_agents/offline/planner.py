@@ -257,7 +257,7 @@ class EpisodePlanner:
         if self.cover and not called and name & MAKES and not any(slot.identifies for slot in slots):
             score += 0.2  # what others need must be made first
         if self._focus:
-            score += 0.6 - 1.2 * bool(self._won[key]) if key in self._focus else -0.1 - 0.4 * called
+            score += 0.6 - 1.2 * bool(self._won[key]) if key in self._focus else -0.7 - 0.4 * called
         elif self.cover:
             score += 0.4 - 0.3 * called
         return score + 0.12 * self.rng.random()
