@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.graph import Coverage, Edge, Mix, SubDag, ToolGraph, coverage_of, open_arguments, sample
+from firefly_mcp.graph.sampler import MIN_SCORE
 from firefly_mcp.graph.subdag import shape_of
 from firefly_mcp.types import Call, Tool, ToolKey
 
@@ -65,7 +66,7 @@ def test_every_sub_dag_is_connected_acyclic_ordered_and_callable(seed: int, low:
 
 
 def test_the_sub_dags_of_a_real_recording_hold_the_same(real_graph: ToolGraph) -> None:
-    strong = real_graph.above(0.15)
+    strong = real_graph.above(MIN_SCORE)
     for dag in sample(real_graph, 60, seed=3):
         check(dag, strong)
 
