@@ -155,8 +155,8 @@ def table(rows: list[Row]) -> str:
         lines.append(
             f"| {row.subject} | {row.clients} | {row.median('cpu_ms'):.3f} | {middle(row, floors[1], times):.1f}"
             f" | {middle(row, floor, times):.1f} | {behind(row)} | {row.median('p50_ms'):.2f}"
-            f" | {middle(row, floor, added):+.2f} | {row.median('p99_ms'):.1f} | {row.median('per_second'):.0f} | {row.median('rss_mib'):.0f}"
-            f" | {sum(sample.lost for sample in row.samples)} of {row.calls * len(row.samples)} |"
+            f" | {middle(row, floor, added):+.2f} | {row.median('p99_ms'):.1f} | {row.median('per_second'):.0f}"
+            f" | {row.median('rss_mib'):.0f} | {sum(sample.lost for sample in row.samples)} of {row.calls * len(row.samples)} |"
         )
     return "\n".join(lines)
 
