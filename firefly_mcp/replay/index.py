@@ -34,6 +34,9 @@ _BY = {
     f" WHERE {name} = ?1 AND tool_id = ?2 AND call_id <= ?3 ORDER BY call_id"
     for name in ("args", "normalized", "identity")
 }
+_AT_HAND = 200_000
+"""So many recorded answers are held in memory at most."""
+_EACH = "SELECT args, tool_id, call_id, session_id, position, state, outcome FROM candidate WHERE call_id <= ? ORDER BY call_id"
 _GENERATION = f"SELECT value FROM info WHERE key = '{GENERATION}'"
 _TRACE = (
     "SELECT c.args, c.outcome FROM candidate c JOIN candidate_tool t ON t.id = c.tool_id"
@@ -78,6 +81,7 @@ class ReplayIndex:
         }
         self._horizon = self._last_call()
         self._found: dict[tuple[str, int, bytes], tuple[Candidate, ...]] = {}
+        self._at_hand: dict[bytes, list[tuple[Any, ...]]] | None = None
         self.db, indexer = self._opened()
         self.relation = indexer.relation
         self._places = [place for place in indexer.places if self._serves(place[1])]
@@ -87,6 +91,19 @@ class ReplayIndex:
         if not self._own:
             self.recording.reader.release()  # an older snapshot does not show what was just indexed
         self._added = Additions(self._begin, self._hashes)
+
+    def keep_at_hand(self) -> None:
+        """Hold all exact look-ups in memory, if they are not too many: a third of a kilobyte each, and ten times as fast."""
+        self._settle()
+        count = self._rows("SELECT count(*) FROM candidate", ())[0][0]
+        if not 0 < count <= _AT_HAND:
+            return
+        keys = {number: key for key, number in self._ids.items()}
+        held: dict[bytes, list[tuple[Any, ...]]] = {}
+        for args, tool, *row in self._rows(_EACH, (self._horizon,)):
+            if tool in keys:
+                held.setdefault(args, []).append((keys[tool], *row))
+        self._at_hand = held
 
     def add(self, call: Call) -> None:
         """Take in a call that was recorded since, after those of its session that came before it."""
@@ -223,6 +240,10 @@ class ReplayIndex:
         return (*found, *self._added.look_up(name, key, digest)) if self._added else found
 
     def _stored(self, name: str, key: ToolKey, digest: str) -> Sequence[Candidate]:
+        if name == "args" and self._at_hand is not None:
+            wanted = bytes.fromhex(digest[-32:])
+            held = self._at_hand.get(wanted)
+            return () if held is None else [_candidate(row, wanted) for owner, *row in held if owner == key]
         self._settle()
         number = self._ids.get(key)
         if number is None:
@@ -232,12 +253,7 @@ class ReplayIndex:
         if known is not None:
             return known
         rows = self._rows(_BY[name], (wanted, number, self._horizon))
-        found = tuple(
-            [
-                Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
-                for call, session, position, state, outcome, args in rows
-            ]
-        )
+        found = tuple([_candidate(row, args) for *row, args in rows])
         if len(self._found) >= _LOOK_UPS_KEPT:
             self._found.clear()
         self._found[(name, number, wanted)] = found
@@ -248,6 +264,11 @@ class ReplayIndex:
 
     def _last_call(self) -> int:
         return int(str(self.recording.db.execute("SELECT coalesce(max(id), 0) FROM call").fetchall()[0][0]))
+
+
+def _candidate(row: Sequence[Any], args: bytes) -> Candidate:
+    call, session, position, state, outcome = row
+    return Candidate(call, session, position, _hash(state) if state else "", _outcome(outcome), _hash(args))
 
 
 def _hash(data: bytes) -> str:

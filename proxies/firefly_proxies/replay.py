@@ -79,6 +79,7 @@ class ReplayFactory:
         rules.check(index.tools, str(recording.path))
         if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")
+        index.keep_at_hand()
         neighbours = None
         if self.policy.allows(MatchKind.SEMANTIC):
             from firefly_mcp.embed.hashing import HashingEmbedder  # slow to load: numpy

@@ -140,6 +140,20 @@ def test_what_is_recorded_later_is_not_seen_until_the_index_is_opened_again(stor
         assert exact(ReplayIndex(recording), "get", 1) == [3, number]
 
 
+def test_look_ups_at_hand_are_those_of_the_file(store: Path) -> None:
+    with Recording(store) as recording:
+        writer = recording.begin_session("record", key="more")
+        ask(writer, "get", 1, "again")
+        at_hand, plain = ReplayIndex(recording), ReplayIndex(recording)
+        at_hand.keep_at_hand()
+        recording.db.execute("DELETE FROM candidate_tool")  # what is at hand needs no look at the file
+        for key in (GET, ADD, ToolKey("other", "get")):
+            for number in (0, 1, 12, 99):
+                wanted = call_of(key.tool, number)
+                assert list(at_hand.exact(key, wanted)) == list(plain.exact(key, wanted))
+        assert len(at_hand.exact(GET, call_of("get", 1))) == 2
+
+
 def test_two_replays_with_other_rules_on_one_file_do_not_disturb_each_other(store: Path) -> None:
     rules = ReplayRules(entries=(Entry(pattern="shop/get", ignore=("/id",)),))
     with Recording(store) as recording, Recording(store) as other:
