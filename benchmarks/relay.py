@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import statistics
@@ -44,6 +45,8 @@ class Sample:
     per_second: float
     lost: int
     rss_mib: float
+    echo_ms: float = math.nan
+    """CPU of the echo server behind it, a call."""
 
 
 @dataclass
@@ -84,16 +87,19 @@ async def level(subject: Subject, clients: int, calls: int, mark: str) -> Sample
 
     for one in opened:
         await one.call("echo", {"message": f"{mark} warming up"})
+    echo = subject.upstream
+    behind = echo.cpu_seconds() if echo else math.nan
     cpu, begun = subject.process.cpu_seconds(), time.perf_counter()
     await asyncio.gather(*(client(one) for one in opened))
     took, cpu = time.perf_counter() - begun, subject.process.cpu_seconds() - cpu
+    behind = echo.cpu_seconds() - behind if echo else math.nan
     rss = subject.process.rss_mib()
     await asyncio.gather(*(one.end() for one in opened), return_exceptions=True)
     times.sort()
     if not times:
         return Sample(float("inf"), float("inf"), float("inf"), 0.0, lost, rss)
     p50, p99 = (times[min(len(times) - 1, int(len(times) * part))] * 1000 for part in (0.5, 0.99))
-    return Sample(p50, p99, cpu * 1000 / len(times), len(times) / took, lost, rss)
+    return Sample(p50, p99, cpu * 1000 / len(times), len(times) / took, lost, rss, behind * 1000 / len(times))
 
 
 async def measure(found: list[Subject], levels: list[int], calls: int, rounds: int) -> list[Row]:
@@ -130,21 +136,27 @@ def added(one: Sample, floor: Sample) -> float:
     return one.p50_ms - floor.p50_ms
 
 
+def behind(row: Row) -> str:
+    """How many times the processor time of the echo behind it, which meets the same pauses; a dash where that is not known."""
+    ratio = statistics.median(sample.cpu_ms / sample.echo_ms for sample in row.samples)
+    return "-" if math.isnan(ratio) else f"{ratio:.1f}"
+
+
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
     floors = {row.clients: row for row in rows if row.subject == "direct"}
     lines = [
-        "| | clients | CPU ms a call | x floor at 1 client | x floor, same clients | p50 ms | p50 added | p99 ms | calls/s"
-        " | RSS MiB | lost |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| | clients | CPU ms a call | x floor at 1 client | x floor, same clients | x echo behind | p50 ms | p50 added"
+        " | p99 ms | calls/s | RSS MiB | lost |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         floor = floors[row.clients]
         lines.append(
             f"| {row.subject} | {row.clients} | {row.median('cpu_ms'):.3f} | {middle(row, floors[1], times):.1f}"
-            f" | {middle(row, floor, times):.1f} | {row.median('p50_ms'):.2f} | {middle(row, floor, added):+.2f}"
-            f" | {row.median('p99_ms'):.1f} | {row.median('per_second'):.0f} | {row.median('rss_mib'):.0f}"
-            f" | {sum(sample.lost for sample in row.samples)} of {row.calls * len(row.samples)} |"
+            f" | {middle(row, floor, times):.1f} | {behind(row)} | {row.median('p50_ms'):.2f}"
+            f" | {middle(row, floor, added):+.2f} | {row.median('p99_ms'):.1f} | {row.median('per_second'):.0f}"
+            f" | {row.median('rss_mib'):.0f} | {sum(sample.lost for sample in row.samples)} of {row.calls * len(row.samples)} |"
         )
     return "\n".join(lines)
 
@@ -209,7 +221,7 @@ def main() -> int:
         rows = runner.run(measure(found, [1, 8, 32], calls, rounds))
     figures: dict[str, Any] = {"machine": where, "skipped": skipped, "missed": misses(rows), "rows": defaultdict(dict)}
     for row in rows:
-        named = {name: row.median(name) for name in ("cpu_ms", "p50_ms", "p99_ms", "per_second", "rss_mib", "lost")}
+        named = {name: row.median(name) for name in ("cpu_ms", "p50_ms", "p99_ms", "per_second", "rss_mib", "lost", "echo_ms")}
         figures["rows"][row.subject][row.clients] = {"calls": row.calls * rounds, **named}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "relay.json").write_text(json.dumps(figures, indent=1) + "\n")

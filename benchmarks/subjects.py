@@ -21,6 +21,8 @@ class Subject:
     process: Measured
     share: float = 1.0
     """Its part of the calls of a level: the slow ones get fewer."""
+    upstream: Measured | None = None
+    """The echo server that it calls over HTTP, whose own cost at this pace is a second floor."""
 
     @property
     def ours(self) -> bool:
@@ -41,19 +43,20 @@ def subjects(folder: Path, filled: list[int], *, peers: bool, python: str | None
     skipped: list[str] = []
     with ExitStack() as stack:
 
-        def keep(name: str, process: Measured, share: float = 1.0) -> None:
+        def keep(name: str, process: Measured, share: float = 1.0, upstream: Measured | None = None) -> None:
             stack.callback(process.stop)
-            found.append(Subject(name, process, share))
+            found.append(Subject(name, process, share, upstream))
 
         found: list[Subject] = []
         keep("direct", echo_server(folder / "echo.log"))
-        url = found[0].process.url
-        keep("firefly, HTTP upstream", recorder(folder / "http.db", folder / "http.log", upstream=url))
+        echo = found[0].process
+        url = echo.url
+        keep("firefly, HTTP upstream", recorder(folder / "http.db", folder / "http.log", upstream=url), upstream=echo)
         keep("firefly, stdio upstream", recorder(folder / "stdio.db", folder / "stdio.log", upstream=None))
         for count in filled:
             store = folder / f"after{count}.db"
             fill(store, count)
-            keep(f"firefly, after {count:,} calls", recorder(store, folder / f"{count}.log", upstream=url))
+            keep(f"firefly, after {count:,} calls", recorder(store, folder / f"{count}.log", upstream=url), upstream=echo)
         if not peers:
             yield found, ["peers: left out (--no-peers)"]
             return

@@ -16,7 +16,7 @@ from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording, SessionWriter
-from firefly_mcp.types import Call, CallStatus, Session, ToolKey
+from firefly_mcp.types import Call, CallStatus, Session
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import LATEST_HANDSHAKE, RequestId, notification, request
 from firefly_proxies.record import RecordFactory
@@ -122,34 +122,3 @@ def _same(one: Call, other: Call) -> bool:
         and one.result_hash == other.result_hash
         and one.error == other.error
     )
-
-
-def probes(
-    sessions: Sequence[tuple[Session, Sequence[Call]]], relation: EffectRelation, *, limit: int, each: int = 1
-) -> list[tuple[Session, ToolKey]]:
-    """Which sessions to repeat without which writer, so that each pair of a writer and a later reader is tried ``each`` times.
-
-    Pairs that an observation has settled already are left out.
-    """
-    tried: dict[tuple[ToolKey, ToolKey], int] = {}
-    chosen: list[tuple[Session, ToolKey]] = []
-    for session, calls in sessions:
-        for writer in dict.fromkeys(call.key for call in calls if is_success(call) and relation.writes(call.key)):
-            start = next(index for index, call in enumerate(calls) if call.key == writer and is_success(call))
-            readers = {
-                call.key
-                for call in calls[start + 1 :]
-                if call.server == writer.server and call.key != writer and is_success(call)
-            }
-            pairs = [
-                (writer, reader)
-                for reader in readers
-                if relation.may_affect(writer, reader)
-                and relation.effect(writer, reader).source not in ("declared", "observed")
-                and tried.get((writer, reader), 0) < each
-            ]
-            if pairs and len(chosen) < limit:
-                chosen.append((session, writer))
-                for pair in pairs:
-                    tried[pair] = tried.get(pair, 0) + 1
-    return chosen

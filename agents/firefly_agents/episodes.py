@@ -6,7 +6,6 @@ Everything here is decided from the seed, the episode's number and what is recor
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -20,6 +19,8 @@ from firefly_mcp.graph.coverage import Coverage
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.types import ToolKey
 
+_SHORT = 8
+"""Calls of a walk that is not made longer on purpose."""
 WALK = Mix(
     shapes={"chain": 0.5, "fan_out": 0.15, "fan_in": 0.2, "diamond": 0.15},
     size=(2, 5),
@@ -38,6 +39,7 @@ class Episode:
         steps: the sub-DAG's nodes in calling order.
         length: calls at most.
         dag: the sub-DAG as JSON, for the label.
+        focus: the tools that a tour is about; all that are offered where it names none.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Episode:
     steps: tuple[Step, ...] = ()
     length: int = 16
     dag: JsonObject | None = None
+    focus: tuple[ToolKey, ...] = ()
 
     def key(self, seed: int) -> str:
         """The session's name in the recording."""
@@ -65,6 +68,8 @@ class Episode:
         return text.format(length=self.length, course=self._course())
 
     def _course(self) -> str:
+        if self.focus:
+            return f"Get one good answer out of each of these tools: {', '.join(key.tool for key in self.focus)}."
         if not self.steps:
             return "Try each tool that is offered at least once, those that need nothing first."
         lines = ["Follow this course, then go on to whatever the results allow:"]
@@ -79,16 +84,10 @@ def tour_length(tools: int, most: int) -> int:
     return min(most, 4 + tools * 3 // 2)
 
 
-def tours(servers: Sequence[str], rounds: int) -> list[Episode]:
-    """A tour of every server, ``rounds`` times over."""
-    names = [name for _ in range(rounds) for name in servers]
-    return [Episode(number, "tour", (name,)) for number, name in enumerate(names)]
-
-
-def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int) -> list[Episode]:
-    """Walks along freshly sampled sub-DAGs, numbered from ``first``."""
+def walks(graph: ToolGraph, coverage: Coverage, *, first: int, count: int, seed: int, most: int = _SHORT) -> list[Episode]:
+    """Walks along freshly sampled sub-DAGs, numbered from ``first``, of at most ``most`` calls."""
     dags = sample(graph, count, seed=seed * 1_000_003 + first, mix=WALK, coverage=coverage)
-    return [walk(dag, number, seed, graph) for number, dag in enumerate(dags, first)]
+    return [walk(dag, number, seed, graph, most=most) for number, dag in enumerate(dags, first)]
 
 
 def worth_walking(graph: ToolGraph, memory: ValueMemory) -> ToolGraph:
@@ -97,8 +96,8 @@ def worth_walking(graph: ToolGraph, memory: ValueMemory) -> ToolGraph:
     return ToolGraph(kept, graph.edges)
 
 
-def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None) -> Episode:
-    """The episode of one sub-DAG, with room for a few calls beyond it."""
+def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None, *, most: int = _SHORT) -> Episode:
+    """The episode of one sub-DAG, with room for a few calls beyond it, ``most`` in all."""
     keys = {node.id: node.key for node in dag.nodes}
     steps = tuple(
         Step(
@@ -113,7 +112,8 @@ def walk(dag: SubDag, number: int, seed: int, graph: ToolGraph | None = None) ->
     )
     servers = tuple(sorted({node.key.server for node in dag.nodes}))
     beyond = random.Random(f"{seed}/{number}/length").choice((1, 2, 2, 3))
-    return Episode(number, "walk", servers, steps, min(8, len(steps) + beyond), dag.to_json())
+    beyond += max(0, most - _SHORT)
+    return Episode(number, "walk", servers, steps, min(most, len(steps) + beyond), dag.to_json())
 
 
 def _path(graph: ToolGraph | None, source: ToolKey, target: ToolKey, argument: str) -> str:

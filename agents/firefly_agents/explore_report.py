@@ -13,6 +13,8 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Session
 
+_COUNTED = ("episodes", "skipped", "confirmed", "proven", "probes", "effect_pairs", "effect_pairs_settled", "starts")
+
 
 @dataclass
 class ExploreReport:
@@ -32,6 +34,9 @@ class ExploreReport:
     confirmed: int = 0
     proven: int = 0
     probes: int = 0
+    effect_pairs: int = 0
+    effect_pairs_settled: int = 0
+    usage: JsonObject = field(default_factory=dict)
     starts: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -50,6 +55,7 @@ def tell(
     counts: Counter[str],
     failed: Counter[str],
     seconds: float,
+    price: tuple[float, float] | None = None,
 ) -> ExploreReport:
     """Count what the exploring sessions hold.
 
@@ -61,7 +67,11 @@ def tell(
         counts: ``episodes``, ``skipped``, ``confirmed``, ``proven``, ``probes`` and ``starts`` of this run.
         failed: sessions that failed, by boundary.
         seconds: how long it took.
+        price: US dollars for a million tokens, in and out.
     """
+    usage: JsonObject = {name: counts[f"tokens_{name}"] for name in ("requests", "input", "output") if counts[f"tokens_{name}"]}
+    if usage and price is not None:
+        usage["cost"] = round((usage.get("input", 0) * price[0] + usage.get("output", 0) * price[1]) / 1e6, 6)
     calls = [call for session in sessions for call in session_calls(recording, session)]
     good = [call for call in calls if is_success(call)]
     found = flows(calls)
@@ -78,5 +88,6 @@ def tell(
         edges_fed=len({(keys[flow.source], keys[flow.target], flow.argument) for flow in found}),
         failed=dict(failed),
         seconds=round(seconds, 1),
-        **{name: counts[name] for name in ("episodes", "skipped", "confirmed", "proven", "probes", "starts")},
+        usage=usage,
+        **{name: counts[name] for name in _COUNTED},
     )

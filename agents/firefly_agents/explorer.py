@@ -8,61 +8,47 @@ recording holds already are passed over: an interrupted exploration goes on wher
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 from agents import Model
 from firefly_agents import confirm
-from firefly_agents.episodes import Episode, tour_length, tours, walks, worth_walking
+from firefly_agents.episodes import Episode, walks, worth_walking
 from firefly_agents.explore_report import ExploreReport, tell
+from firefly_agents.guides import Guide
 from firefly_agents.models import make_named_model
-from firefly_agents.offline.arguments import ArgumentPlanner
 from firefly_agents.offline.memory import ValueMemory
-from firefly_agents.offline.model import OfflineModel
-from firefly_agents.offline.planner import EpisodePlanner
-from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.pool import ServerPool
-from firefly_agents.sandboxes import Seeds, settings_of
-from firefly_agents.session import Budget, Outcome, hold_session, label
+from firefly_agents.second_looks import SecondLooks, each
+from firefly_agents.session import Outcome, hold_session, label
+from firefly_agents.settings import OFFLINE, ExploreSettings, Progress
+from firefly_agents.tours import Tours
 from firefly_agents.workshop import Workshop
-from firefly_mcp.errors import ServerError
 from firefly_mcp.graph.store import build_from, load_coverage
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.state.learn import declared_stateless, learn_effects
+from firefly_mcp.state.learn import declared_stateless
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.types import Call, Session, SessionKind, Tool, ToolKey
+from firefly_mcp.types import Session, SessionKind
 
-OFFLINE = "offline"
 ROUND = 16
-"""Episodes planned against one state of knowledge."""
+"""Walks planned against one state of knowledge, at least."""
+EXPLORING = 0.6
+"""The share of a limited time that is left to exploring where second observations are to follow."""
 ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.5
-
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how much of it is done, and how much there is."""
+_BOUNDED = ("budget", "model")
+"""Boundaries at which a session ended without fault of its server; the model's client has retried already."""
 
 
 async def explore(
     recording: Recording,
     specs: Mapping[str, ServerSpec],
+    settings: ExploreSettings | None = None,
     *,
-    episodes: int = 100,
-    seed: int = 0,
-    model: str = OFFLINE,
-    concurrency: int = 3,
-    budget: Budget | None = None,
-    max_calls: int | None = None,
-    max_seconds: float | None = None,
-    seeds: Seeds | None = None,
-    offline: bool = False,
-    allow_destructive: bool = False,
-    confirming: bool = True,
-    probing: int = 30,
     progress: Progress = lambda stage, done, total: None,
 ) -> ExploreReport:
     """Explore ``specs`` and record everything.
@@ -70,41 +56,21 @@ async def explore(
     Args:
         recording: written to; episodes that it holds already for this seed are passed over.
         specs: the servers, not expanded.
-        episodes: how many in all; each server gets a tour first.
-        seed: of all choices.
-        model: ``offline``, or the name of a model at ``OPENAI_BASE_URL``.
-        concurrency: sessions held at once.
-        budget: limits of each session.
-        max_calls: stop beginning episodes once so many calls were made.
-        max_seconds: stop beginning episodes after so long.
-        seeds: where seed files lie; needed only if a server names some.
-        offline: cut the servers' network where the system can.
-        allow_destructive: offer tools with ``destructiveHint`` of servers that cannot be sandboxed.
-        confirming: observe every useful session a second time.
-        probing: the most sessions repeated without one of their writers.
+        settings: how much, of what, and for how long.
         progress: told how far it is.
 
     Raises:
         ModelError: the model is not configured.
         ConfigError: a seed file is missing or a variable is not set.
     """
-    budget = budget or Budget()
-    named = None if model == OFFLINE else make_named_model(model)
-    workshop = Workshop(
-        recording,
-        specs,
-        seeds=seeds or Seeds(Path()),
-        offline=offline,
-        allow_destructive=allow_destructive,
-        start_seconds=budget.start_seconds,
-    )
+    settings = settings or ExploreSettings()
+    named = None if settings.model == OFFLINE else make_named_model(settings.model)
+    workshop = Workshop(recording, specs, settings)
     try:
-        explorer = Explorer(workshop, seed=seed, named=named, concurrency=concurrency, budget=budget, progress=progress)
-        await explorer.run(episodes, max_calls=max_calls, max_seconds=max_seconds)
-        if confirming:
-            await explorer.confirm()
-            if probing:
-                await explorer.probe(probing)
+        explorer = Explorer(workshop, settings, named=named, progress=progress)
+        await explorer.run()
+        if settings.confirming:
+            await explorer.look_again()
         return explorer.report()
     finally:
         if named is not None:
@@ -115,241 +81,186 @@ async def explore(
 class Explorer:
     """One exploration in progress."""
 
-    def __init__(
-        self, workshop: Workshop, *, seed: int, named: Model | None, concurrency: int, budget: Budget, progress: Progress
-    ) -> None:
+    def __init__(self, workshop: Workshop, settings: ExploreSettings, *, named: Model | None, progress: Progress) -> None:
         """Explore the servers of a workshop; ``named`` is the model, None the embedded one."""
         self.workshop = workshop
         self.recording = workshop.recording
         self.specs = workshop.specs
-        self.seed = seed
-        self.budget = budget
+        self.settings = settings
         self.left_out: dict[str, str] = {}
-        self._named = named
-        self._concurrency = concurrency
         self._progress = progress
         self._memory = ValueMemory()
+        self._guide = Guide(workshop, settings, self._memory, named)
         self._learnt: set[int] = set()
         self._started = time.monotonic()
         self._relation = EffectRelation({})
+        self._known: set[str] = set()
         self._failed: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
-        self._dictionary = {name: settings_of(spec).get("values", {}) for name, spec in self.specs.items()}
+        self._gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(settings.per_server))
+        self._done = 0
 
-    async def run(self, episodes: int, *, max_calls: int | None = None, max_seconds: float | None = None) -> None:
+    async def run(self) -> None:
         """Tours first, then rounds of walks."""
-        touring = tours(list(self.specs), 1)[:episodes]
-        done = 0
-        pool = self.workshop.pool(lambda server: False)
+        pool = self.workshop.pool(lambda server: server in self._known and self._relation.stateless(server))
         try:
-            done = await self._round(touring, pool, done, episodes)
-        finally:
-            await pool.close()
-        tools = queries.tool_map(self.recording)
-        self._relation = EffectRelation(tools, stateless=declared_stateless(self.recording))
-        pool = self.workshop.pool(self._relation.stateless)
-        try:
-            number = len(touring)
-            while number < episodes and not self._spent(max_calls, max_seconds):
-                coverage = load_coverage(self.recording)
-                graph = worth_walking(build_from(self.recording, seed=self.seed), self._memory)
-                planned = walks(graph, coverage, first=number, count=min(ROUND, episodes - number), seed=self.seed)
-                done = await self._round(planned, pool, done, episodes)
-                number += len(planned)
+            if self.settings.guidance == "guided":
+                number = await self._tour(pool)
+                await self._walk(pool, number)
+            else:
+                await self._wander(pool)
         finally:
             await pool.close()
 
-    async def confirm(self) -> None:
-        """Observe every useful session a second time, and prove where it began."""
-        sessions = {session.key: session for session in self._sessions(SessionKind.EXPLORE)}
-        again = {str(session.labels.get("of")): session for session in self._sessions(SessionKind.CONFIRM)}
-        todo = [
-            (session, calls)
-            for key, session in sessions.items()
-            if (calls := confirm.session_calls(self.recording, session)) and confirm.useful(calls) and key not in again
-        ]
-        pool = self.workshop.pool(self._relation.stateless)
-
-        async def one(item: tuple[Session, list[Call]]) -> None:
-            session, calls = item
-            await self._again(session, calls, SessionKind.CONFIRM, f"{session.key}-confirm", {"of": session.key}, pool)
-
-        try:
-            await self._each("confirm", todo, one)
-        finally:
-            await pool.close()
-        relation = learn_effects(self.recording)
-        origins = {name: self.workshop.seeds.origin_id(spec) for name, spec in self.specs.items()}
-        for second in self._sessions(SessionKind.CONFIRM):
-            first = sessions.get(str(second.labels.get("of")))
-            if first is not None:
-                verdicts = confirm.prove(self.recording, first, second, relation, origins)
-                self._counts["confirmed"] += 1
-                self._counts["proven"] += all(verdicts.values()) and bool(verdicts)
-
-    async def probe(self, limit: int) -> None:
-        """Repeat sessions without one of their writers, where that can show an effect that is only supposed so far."""
-        done = {
-            (str(session.labels.get("of")), str(session.labels.get("writer"))) for session in self._sessions(SessionKind.PROBE)
-        }
-        sessions = [
-            (session, confirm.session_calls(self.recording, session)) for session in self._sessions(SessionKind.EXPLORE)
-        ]
-        chosen = confirm.probes(sessions, learn_effects(self.recording), limit=limit)
-        todo = [item for item in chosen if (item[0].key, str(item[1])) not in done]
-        pool = self.workshop.pool(lambda server: False)
-
-        async def one(item: tuple[Session, ToolKey]) -> None:
-            session, writer = item
-            calls = confirm.session_calls(self.recording, session)
-            kept = [call for call in calls if call.server == writer.server and call.key != writer]
-            dropped = [call.seq for call in calls if call.key == writer]
-            labels = {"of": session.key, "without": dropped, "writer": str(writer)}
-            await self._again(session, kept, SessionKind.PROBE, f"{session.key}-without-{writer.tool}", labels, pool)
-
-        try:
-            await self._each("probe", todo, one)
-            self._counts["probes"] += len(todo)
-        finally:
-            await pool.close()
+    async def look_again(self) -> None:
+        """Observe every useful session a second time, and settle effects."""
+        looks = SecondLooks(self.workshop, self.settings, self._progress, self._out_of_time)
+        await looks.confirm(self._sessions(), self._relation)
+        if self.settings.probing:
+            await looks.probe(self._sessions())
+        self._counts += looks.counts
+        self._failed += looks.failed
 
     def report(self) -> ExploreReport:
         """What the exploration did, told from the recording."""
         return tell(
             self.recording,
-            self._sessions(SessionKind.EXPLORE),
+            self._sessions(),
             servers=[name for name in self.specs if name not in self.left_out],
             left_out=self.left_out,
             counts=self._counts | Counter(starts=self.workshop.starts),
             failed=self._failed,
             seconds=time.monotonic() - self._started,
+            price=self.settings.price,
         )
 
-    async def _round(self, planned: Sequence[Episode], pool: ServerPool, done: int, total: int) -> int:
+    async def _tour(self, pool: ServerPool) -> int:
+        """Rounds of tours; gives the number of the next episode."""
+        tours = Tours(list(self.specs), rounds=self.settings.tour_rounds, calls=self.settings.budget.calls)
+        number = 0
+        while number < self.settings.episodes and not self._spent():
+            tools = {key: tool for key, tool in queries.tool_map(self.recording).items() if self.workshop.allowed(tool)}
+            planned = tours.next(tools, self._memory, number)[: self.settings.episodes - number]
+            planned = [episode for episode in planned if episode.servers[0] not in self.left_out]
+            if not planned:
+                break
+            await self._round(planned, pool)
+            number = planned[-1].number + 1
+        return number
+
+    async def _walk(self, pool: ServerPool, number: int) -> None:
+        while number < self.settings.episodes and not self._spent():
+            coverage = load_coverage(self.recording)
+            graph = worth_walking(build_from(self.recording, seed=self.settings.seed), self._memory)
+            # What is known grows ever slower, and weighing all of it anew costs ever more.
+            count = min(max(ROUND, number // 4), self.settings.episodes - number)
+            planned = walks(graph, coverage, first=number, count=count, seed=self.settings.seed, most=self.settings.walk_calls)
+            if not planned:
+                return
+            await self._round(planned, pool)
+            number += len(planned)
+
+    async def _wander(self, pool: ServerPool) -> None:
+        """Unguided episodes: a server, and one call after another of whatever it offers."""
+        names = list(self.specs)
+        for first in itertools.count(0, ROUND):
+            numbers = range(first, min(first + ROUND, self.settings.episodes))
+            if not numbers or self._spent():
+                return
+            planned = [Episode(number, "wander", (self._guide.server(names, number),), length=16) for number in numbers]
+            await self._round(planned, pool)
+
+    async def _round(self, planned: Sequence[Episode], pool: ServerPool) -> None:
         """Hold the sessions of one round, then learn from them in order."""
-        held = {session.key for session in self._sessions(SessionKind.EXPLORE) if session.ended_at is not None}
-        todo = [episode for episode in planned if episode.key(self.seed) not in held]
+        seed, total = self.settings.seed, self.settings.episodes
+        held = {session.key for session in self._sessions() if session.ended_at is not None}
+        todo = [episode for episode in planned if episode.key(seed) not in held]
         self._counts["skipped"] += len(planned) - len(todo)
-        count = done + len(planned) - len(todo)
+        self._done += len(planned) - len(todo)
 
         async def one(episode: Episode) -> None:
-            nonlocal count
-            await self._episode(episode, pool)
-            count += 1
-            self._progress("explore", count, total)
+            gates = [self._gates[name] for name in sorted(episode.servers)]
+            for gate in gates:
+                await gate.acquire()
+            try:
+                await self._episode(episode, pool)
+            finally:
+                for gate in gates:
+                    gate.release()
+            self._done += 1
+            self._progress("explore", self._done, total)
 
-        self._progress("explore", count, total)
-        await self._each("", todo, one)
-        self._learn({episode.key(self.seed): episode.number for episode in planned})
-        return done + len(planned)
+        self._progress("explore", self._done, total)
+        await each(todo, one, self.settings.concurrency, spent=self._spent)
+        self._learn({episode.number for episode in planned})
+        tools = queries.tool_map(self.recording)
+        if tools.keys() != self._relation.tools.keys():
+            self._relation = EffectRelation(tools, stateless=declared_stateless(self.recording))
+            self._known = {key.server for key in tools}
 
     async def _episode(self, episode: Episode, pool: ServerPool) -> None:
         servers = [name for name in episode.servers if name not in self.left_out]
         if len(servers) < len(episode.servers):
             return
-        key = episode.key(self.seed)
+        seed, budget = self.settings.seed, self.settings.budget
+        key = episode.key(seed)
         outcome = Outcome(key)
         for attempt in range(ATTEMPTS):
             name = key if attempt == 0 else f"{key}-{attempt + 1}"
-            labels = episode.labels(self.seed) | ({"attempt": attempt + 1} if attempt else {})
+            labels = episode.labels(seed) | ({"attempt": attempt + 1} if attempt else {})
             outcome = await hold_session(
                 self.recording,
                 self.workshop.factory(servers, SessionKind.EXPLORE, labels, pool),
                 key=name,
                 servers=servers,
-                make_model=self._model_maker(episode),
+                make_model=self._guide.model_maker(episode, self._relation),
                 instructions=episode.instructions(),
-                budget=self.budget,
+                budget=budget,
                 allowed=self.workshop.allowed,
+                handshake=attempt == 0,
             )
-            if outcome.boundary in (None, "budget", "model"):  # the model's client has retried already
+            if outcome.boundary is None or outcome.boundary in _BOUNDED:
                 break
-            if outcome.boundary == "server" and episode.kind == "tour":
+            if outcome.boundary == "server" and not any(server in self._known for server in servers):
                 self.left_out[servers[0]] = outcome.error
                 break
             await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt)
         self._counts["episodes"] += 1
+        self._counts += Counter({f"tokens_{name}": count for name, count in outcome.usage.items()})
+        if outcome.usage:
+            label(self.recording, outcome.key, {"usage": outcome.usage})
         if outcome.boundary is not None:
             self._failed[outcome.boundary] += 1
             label(self.recording, outcome.key, {"failed": {"boundary": outcome.boundary, "error": outcome.error}})
 
-    def _model_maker(self, episode: Episode) -> Callable[[Mapping[ToolKey, Tool], Mapping[ToolKey, str]], Model]:
-        def make(tools: Mapping[ToolKey, Tool], names: Mapping[ToolKey, str]) -> Model:
-            if self._named is not None:
-                return self._named
-            touring = episode.kind == "tour"
-            planner = EpisodePlanner(
-                {
-                    key: ToolInfo(key, names[key], tool.description, tool.input_schema, tool.annotations)
-                    for key, tool in tools.items()
-                },
-                ArgumentPlanner(self._memory, self._dictionary, curious=touring),
-                episode.rng(self.seed),
-                steps=episode.steps,
-                length=tour_length(len(tools), self.budget.calls) if touring else episode.length,
-                repeats=2 if touring else 1,
-                writes={key: self._relation.writes(key) for key in tools} if self._relation.tools else None,
-                retries=1,
-                cover=touring,
-            )
-            return OfflineModel(planner, names)
+    def _learn(self, numbers: set[int]) -> None:
+        """Learn from the sessions of these episodes, in their order.
 
-        return make
-
-    async def _again(
-        self, session: Session, calls: Sequence[Call], kind: str, key: str, labels: Mapping[str, Any], pool: ServerPool
-    ) -> None:
-        """Make calls of a session again under another name; a failure is kept as a label."""
-        servers = [name for name in self.specs if any(call.server == name for call in calls)]
-        if kind != SessionKind.PROBE:
-            connected = [link.server for link in queries.connections(self.recording, session.id)]
-            servers = [name for name in self.specs if name in connected]
-        if not servers:
-            return
-        factory = self.workshop.factory(servers, kind, labels, pool)
-        try:
-            async with asyncio.timeout(self.budget.seconds + self.budget.start_seconds):
-                await confirm.repeat(self.recording, factory, calls, servers=servers, key=key)
-        except (ServerError, TimeoutError) as trouble:
-            self._failed["server"] += 1
-            label(self.recording, key, {"failed": {"boundary": "server", "error": str(trouble)[:300]}})
-        finally:
-            await factory.close()
-
-    async def _each(self, stage: str, items: Sequence[Any], work: Callable[[Any], Awaitable[None]]) -> None:
-        """Do the work of all items, so many at once."""
-        gate = asyncio.Semaphore(self._concurrency)
-        done = 0
-
-        async def one(item: Any) -> None:
-            nonlocal done
-            async with gate:
-                await work(item)
-            done += 1
-            if stage:
-                self._progress(stage, done, len(items))
-
-        async with asyncio.TaskGroup() as group:
-            for item in items:
-                group.create_task(one(item))
-
-    def _learn(self, numbers: Mapping[str, int]) -> None:
-        """Learn from sessions not learnt from before, in the order of their episodes."""
-        fresh = [session for session in self._sessions(SessionKind.EXPLORE) if session.id not in self._learnt]
-        for session in sorted(fresh, key=lambda session: int(session.labels.get("episode", numbers.get(session.key, 0)))):
+        Not from later ones that an interrupted run left: each round is then planned as it was the first time.
+        """
+        fresh = [
+            session
+            for session in self._sessions()
+            if session.id not in self._learnt and session.labels.get("episode") in numbers
+        ]
+        for session in sorted(fresh, key=lambda session: (int(session.labels["episode"]), session.id)):
             self._learnt.add(session.id)
             self._memory.learn_calls(confirm.session_calls(self.recording, session))
 
-    def _sessions(self, kind: str) -> list[Session]:
-        return [
-            session
-            for session in queries.sessions(self.recording, kind=kind)
-            if kind != SessionKind.EXPLORE or session.labels.get("seed") == self.seed
-        ]
+    def _sessions(self) -> list[Session]:
+        """The exploring sessions of this seed."""
+        found = queries.sessions(self.recording, kind=SessionKind.EXPLORE)
+        return [session for session in found if session.labels.get("seed") == self.settings.seed]
 
-    def _spent(self, max_calls: int | None, max_seconds: float | None) -> bool:
-        if max_seconds is not None and time.monotonic() - self._started > max_seconds:
+    def _out_of_time(self, share: float = 1.0) -> bool:
+        limit = self.settings.max_seconds
+        return limit is not None and time.monotonic() - self._started > limit * share
+
+    def _spent(self) -> bool:
+        """Whether a budget of the whole exploration is used up."""
+        limits = self.settings
+        used = self._counts["tokens_input"] + self._counts["tokens_output"]
+        share = EXPLORING if limits.confirming else 1.0
+        if self._out_of_time(share) or (limits.max_tokens is not None and used >= limits.max_tokens):
             return True
-        if max_calls is None:
-            return False
-        return sum(session.calls for session in self._sessions(SessionKind.EXPLORE)) >= max_calls
+        return limits.max_calls is not None and sum(session.calls for session in self._sessions()) >= limits.max_calls

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firefly_agents.explore_report import ExploreReport
-from firefly_agents.explorer import Progress, explore
-from firefly_agents.sandboxes import Seeds
+from firefly_agents.explorer import explore
+from firefly_agents.settings import ExploreSettings, Progress
 from firefly_agents.synthesizer import candidates, keep, prove
 from firefly_mcp.graph.store import build_from, write_graph
 from firefly_mcp.jsonio import JsonObject, dumps
@@ -41,13 +41,8 @@ class RunResult:
 async def run_pipeline(
     specs: Mapping[str, ServerSpec],
     out: Path,
+    settings: ExploreSettings,
     *,
-    seeds: Seeds,
-    episodes: int,
-    seed: int,
-    model: str,
-    concurrency: int,
-    offline: bool,
     progress: Progress,
 ) -> RunResult:
     """Run every stage and write ``firefly.db``, ``tasks.jsonl``, ``report.json`` and ``report.html`` into ``out``.
@@ -57,18 +52,8 @@ async def run_pipeline(
     """
     started = time.monotonic()
     with Recording(out / "firefly.db", create=True) as recording:
-        explored = await explore(
-            recording,
-            specs,
-            episodes=episodes,
-            seed=seed,
-            model=model,
-            concurrency=concurrency,
-            seeds=seeds,
-            offline=offline,
-            progress=progress,
-        )
-        graph = build_from(recording, seed=seed)
+        explored = await explore(recording, specs, settings, progress=progress)
+        graph = build_from(recording, seed=settings.seed)
         write_graph(recording, graph)
         drafted = candidates(recording)
         proven = itertools.count(1)
@@ -85,8 +70,8 @@ async def run_pipeline(
             **ledger.summary(),
             "replay": dict(synthesis.replay),
             "seconds": round(time.monotonic() - started, 1),
-            "seed": seed,
-            "model": model,
+            "seed": settings.seed,
+            "model": settings.model,
             "by_server": rows,
         }
         write_tasks(out / "tasks.jsonl", ledger.admitted)

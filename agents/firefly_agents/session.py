@@ -12,9 +12,10 @@ from agents.exceptions import AgentsException, MaxTurnsExceeded, ModelBehaviorEr
 from agents.mcp import MCPServerStreamableHttp, MCPServerStreamableHttpParams
 from openai import OpenAIError
 
-from agents import Agent, Model, RunConfig, Runner
+from agents import Agent, Model, RunConfig, RunContextWrapper, Runner
+from firefly_agents.handshake import HandshakeOnly
+from firefly_agents.settings import Budget
 from firefly_mcp.errors import FireflyError, ServerError, StoreError
-from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -27,21 +28,6 @@ MakeModel = Callable[[Mapping[ToolKey, Tool], Mapping[ToolKey, str]], Model]
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Limits of one session.
-
-    Attributes:
-        calls: the most tool calls.
-        seconds: the longest time from the first call on.
-        start_seconds: how long servers may take to start.
-    """
-
-    calls: int = 30
-    seconds: float = 90.0
-    start_seconds: float = 180.0
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How a session ended; a failed one is data as well."""
 
@@ -49,7 +35,7 @@ class Outcome:
     boundary: str | None = None
     error: str = ""
     tools: int = 0
-    labels: JsonObject = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
 
 
 async def hold_session(
@@ -62,6 +48,7 @@ async def hold_session(
     instructions: str,
     budget: Budget,
     allowed: Callable[[Tool], bool] = lambda tool: True,
+    handshake: bool = True,
 ) -> Outcome:
     """Let an agent explore until its model has nothing more to do or the budget is spent.
 
@@ -74,12 +61,13 @@ async def hold_session(
         instructions: the agent's system prompt.
         budget: its limits.
         allowed: which tools the agent may see.
+        handshake: speak to the proxy by handshake alone; a server that knows only the stateless era needs it otherwise.
 
     Returns:
         The outcome; trouble is told by its boundary (``server``, ``model``, ``proxy``, ``budget``), never raised.
     """
     try:
-        async with running_http(factory) as url:
+        async with running_http(HandshakeOnly(factory) if handshake else factory) as url:
             offered: set[str] = set()
             async with MCPServerStreamableHttp(
                 MCPServerStreamableHttpParams(
@@ -106,15 +94,24 @@ async def hold_session(
                 model = make_model({tool: tools[tool] for tool in shown}, shown)
                 agent = Agent(name="explorer", instructions=instructions, mcp_servers=[upstream], model=model)
                 async with asyncio.timeout(budget.seconds):
-                    await Runner.run(
+                    done = await Runner.run(
                         agent,
                         "Begin.",
                         max_turns=budget.calls + 1,
                         run_config=RunConfig(tracing_disabled=True, workflow_name="firefly explore"),
                     )
-                return Outcome(key, tools=len(shown))
+                return Outcome(key, tools=len(shown), usage=_used(done.context_wrapper))
     except Exception as trouble:
-        return Outcome(key, *boundary_of(trouble))
+        told = getattr(trouble, "run_data", None)
+        return Outcome(key, *boundary_of(trouble), usage=_used(getattr(told, "context_wrapper", None)))
+
+
+def _used(context: RunContextWrapper[Any] | None) -> dict[str, int]:
+    """Requests and tokens of a run, as far as its model tells; empty for the embedded model."""
+    if context is None or not context.usage.total_tokens:
+        return {}
+    usage = context.usage
+    return {"requests": usage.requests, "input": usage.input_tokens, "output": usage.output_tokens}
 
 
 def _plain_client(headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from firefly_mcp.cli.exploring import announce, seed_files_option, sources
 from firefly_mcp.cli.options import json_option
-from firefly_mcp.cli.output import emit_json, note, table
+from firefly_mcp.cli.output import emit_json, table
 from firefly_mcp.errors import CheckError, ConfigError
 
 
@@ -26,6 +27,7 @@ from firefly_mcp.errors import CheckError, ConfigError
 @click.option("--episodes", type=click.IntRange(min=1), default=110, show_default=True, help="Explored sub-DAGs.")
 @click.option("--concurrency", type=click.IntRange(min=1), default=3, show_default=True, help="Episodes at once.")
 @click.option("--offline", is_flag=True, help="Cut the servers' network (Linux); their packages must be cached already.")
+@seed_files_option
 @json_option
 def command(
     config: Path | None,
@@ -36,6 +38,7 @@ def command(
     episodes: int,
     concurrency: int,
     offline: bool,
+    seed_files: Path | None,
     as_json: bool,
 ) -> None:
     """Explore real MCP servers, synthesise tasks backward from what was observed, prove each one, and report.
@@ -44,39 +47,31 @@ def command(
     """
     import anyio
 
-    from firefly_agents.explorer import Progress
     from firefly_agents.pipeline import RunResult, run_pipeline
     from firefly_agents.progress import bar
-    from firefly_agents.sandboxes import Seeds
+    from firefly_agents.settings import ExploreSettings, Progress
     from firefly_mcp.replay.indexing import index_quietly
-    from firefly_mcp.servers.bundled import bundled_path, seed_folder
-    from firefly_mcp.servers.config import load_servers
     from firefly_mcp.store.recording import Recording
 
-    specs = load_servers(config or bundled_path(), only)
-    if not specs:
-        raise ConfigError(f"{config}: no servers in it")
-    seeds = Seeds(seed_folder() if config is None else config.resolve().parent)
+    specs, seeds, rules = sources(config, only, seed_files)
+    settings = ExploreSettings(
+        episodes=episodes,
+        seed=seed,
+        model=model,
+        concurrency=concurrency,
+        tour_rounds=2,  # tasks come of walks
+        seeds=seeds,
+        offline=offline,
+        redaction=rules,
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be made ({error.strerror})") from error
-    note("Starting these third-party servers, each in a folder of its own:")
-    for spec in specs.values():
-        note(f"  {spec.name}: {spec.url or ' '.join((str(spec.command), *spec.args))}")
+    announce(specs)
 
     async def run(progress: Progress) -> RunResult:
-        return await run_pipeline(
-            specs,
-            out,
-            seeds=seeds,
-            episodes=episodes,
-            seed=seed,
-            model=model,
-            concurrency=concurrency,
-            offline=offline,
-            progress=progress,
-        )
+        return await run_pipeline(specs, out, settings, progress=progress)
 
     with bar() as progress:
         result = anyio.run(run, progress)

@@ -20,6 +20,9 @@ from firefly_mcp.cli.output import emit_json, plain
 @click.option(
     "--cross-server", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Share that spans several servers."
 )
+@click.option(
+    "--servers", metavar="NAME=SHARE,...", help="Where sub-DAGs start, as in shop=2,mail=1; the other servers are left out."
+)
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Walk no edges weaker than this.")
 @json_option
 def command(
@@ -29,6 +32,7 @@ def command(
     shapes: str | None,
     size: str,
     cross_server: float,
+    servers: str | None,
     min_score: float | None,
     as_json: bool,
 ) -> None:
@@ -39,7 +43,10 @@ def command(
 
     mix = Mix(size=_size(size), cross_server=cross_server)
     if shapes:
-        mix = replace(mix, shapes=_shapes(shapes))
+        shares = _shares("--shapes", shapes, "chain=2,diamond=1")
+        mix = replace(mix, shapes={name.replace("-", "_"): share for name, share in shares.items()})
+    if servers:
+        mix = replace(mix, servers=_shares("--servers", servers, "shop=2,mail=1"))
     with Recording(store) as recording:
         graph = load_graph(recording)
         coverage = load_coverage(recording)
@@ -54,16 +61,16 @@ def command(
             click.echo(f"   {node.id:<3} {plain(node.key)}" + (f"  ({fed})" if fed else ""))
 
 
-def _shapes(told: str) -> dict[str, float]:
+def _shares(option: str, told: str, example: str) -> dict[str, float]:
     from firefly_mcp.errors import UsageError
 
     shares: dict[str, float] = {}
     for part in told.split(","):
-        name, _, share = part.strip().partition("=")
+        name, given, share = part.strip().rpartition("=")
         try:
-            shares[name.replace("-", "_")] = float(share or 1)
+            shares[name if given else share] = float(share) if given else 1.0
         except ValueError:
-            raise UsageError(f"--shapes: {share!r} is not a number; write chain=2,diamond=1") from None
+            raise UsageError(f"{option}: {share!r} is not a number; write {example}") from None
     return shares
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import networkx as nx
 
 from firefly_mcp.graph.model import ToolGraph
+from firefly_mcp.graph.reasons import reasons
 from firefly_mcp.jsonio import text
 from firefly_mcp.types import ToolKey
 
@@ -60,10 +61,13 @@ def to_mermaid(graph: ToolGraph) -> str:
 
 
 def to_html(graph: ToolGraph) -> str:
-    """One self-contained page: search, a tool's neighbourhood as a picture, its edges with their evidence."""
+    """One self-contained page: search, a tool's neighbourhood as a picture, its edges and why they are there."""
     data = graph.to_json()
     for node in data["nodes"]:
         node["description"] = graph.tools[ToolKey(node["server"], node["tool"])].description[:600]
+    for edge, written in zip(graph.edges, data["edges"], strict=True):
+        del written["evidence"]
+        written["why"] = reasons(edge)
     page = resources.files("firefly_mcp.graph").joinpath("page.html").read_text(encoding="utf-8")
     # Inside <script> only "<" (and "&" in XHTML) could end the data; both are written as JSON escapes.
     embedded = (

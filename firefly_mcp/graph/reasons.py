@@ -7,39 +7,41 @@ from firefly_mcp.jsonio import JsonObject
 
 
 def reasons(edge: Edge) -> list[str]:
-    """One line per evidence, what was seen first."""
+    """One line per evidence, what was seen first. Members that an evidence lacks are left out."""
     kinds = {"flow": _flow, "echo": _echo, "schema": _schema, "description": _description, "judgement": _judgement}
     return [tell(edge.evidence[kind]) for kind, tell in kinds.items() if kind in edge.evidence]
 
 
 def _flow(found: JsonObject) -> str:
-    return f"seen: {_amount(found)} went from {_place(found)} to {found['at']}; chance explains {found['false_rate']:.0%}"
+    return f"seen: {_amount(found)} went from {_place(found)} to {found.get('at', '?')}{_chance(found)}"
 
 
 def _echo(found: JsonObject) -> str:
-    return f"passed on: {_amount(found)} stood at {_place(found)}, given to it before, and went to {found['at']}"
+    return f"passed on: {_amount(found)}, given to it before, stood at {_place(found)} and went to {found.get('at', '?')}"
 
 
 def _schema(found: JsonObject) -> str:
-    return (
-        f"fits: {_place(found)} by name {found['name']:.2f}, type {found['type']:.2f}, format {found['format']:.2f}:"
-        f" {found['fit']:.2f}"
-    )
+    parts = ", ".join(f"{name} {float(found[name]):.2f}" for name in ("name", "type", "format") if name in found)
+    return f"fits {float(found.get('fit', 0)):.2f}: {_place(found)} ({parts})"
 
 
 def _description(found: JsonObject) -> str:
-    return f"described alike: {found['similarity']:.2f}"
+    return f"described alike: {float(found.get('similarity', 0)):.2f}"
 
 
 def _judgement(found: JsonObject) -> str:
     reason = f": {found['reason']}" if found.get("reason") else ""
-    return f"judged {found['level']} by {found.get('model', 'a model')}{reason}"
+    return f"judged {found.get('level', '?')} by {found.get('model', 'a model')}{reason}"
 
 
 def _amount(found: JsonObject) -> str:
-    values = "1 value" if found["values"] == 1 else f"{found['values']} values"
-    return f"{values} in {found['calls']} calls" if found["calls"] != 1 else f"{values} in 1 call"
+    values, calls = found.get("values", "?"), found.get("calls", "?")
+    return f"{values} value{'' if values == 1 else 's'} in {calls} call{'' if calls == 1 else 's'}"
+
+
+def _chance(found: JsonObject) -> str:
+    return f"; chance explains {float(found['false_rate']):.0%}" if "false_rate" in found else ""
 
 
 def _place(found: JsonObject) -> str:
-    return str(found["path"]) if "path" in found else f"/{found['regex']}/"
+    return f"/{found['regex']}/" if "regex" in found else str(found.get("path", "?"))

@@ -20,7 +20,7 @@ from firefly_mcp.graph.patterns import Choose, Grown, grow
 from firefly_mcp.graph.subdag import SHAPES, SubDag, make_subdag
 from firefly_mcp.types import ToolKey
 
-MIN_SCORE = 0.15
+MIN_SCORE = 0.08
 MAX_SIZE = 10
 _STARTS = 12
 _Item = TypeVar("_Item")
@@ -35,6 +35,7 @@ class Mix:
         size: least and most calls, within 1 to 10; a shape that cannot have a size takes the nearest that it can.
         cross_server: the share of sub-DAGs that go over more than one server (where edges allow it).
         decay: each further call is this much rarer.
+        servers: the share of sub-DAGs that start at each server; servers not named are left out. Empty: all of them, in turn.
     """
 
     shapes: Mapping[str, float] = field(
@@ -43,6 +44,7 @@ class Mix:
     size: tuple[int, int] = (1, MAX_SIZE)
     cross_server: float = 0.2
     decay: float = 0.75
+    servers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.shapes) - set(SHAPES))
@@ -52,6 +54,8 @@ class Mix:
             raise UsageError(f"sizes go from 1 to {MAX_SIZE}, the smaller first; got {self.size[0]} to {self.size[1]}")
         if not any(share > 0 for share in self.shapes.values()):
             raise UsageError("at least one shape needs a share above 0")
+        if self.servers and not any(share > 0 for share in self.servers.values()):
+            raise UsageError("at least one server needs a share above 0")
 
 
 def sample(
@@ -75,8 +79,27 @@ def sample(
         mix: shapes, sizes and servers.
         coverage: what is covered already; each sub-DAG drawn counts as covered for the next.
         min_score: weaker edges are not walked.
+
+    Raises:
+        UsageError: the mix names a server that the graph does not have.
     """
-    return list(_Sampler(graph.above(min_score), random.Random(seed), mix or Mix(), coverage or Coverage()).draw(count))
+    mix = mix or Mix()
+    return list(_Sampler(_within(graph, mix).above(min_score), random.Random(seed), mix, coverage or Coverage()).draw(count))
+
+
+def _within(graph: ToolGraph, mix: Mix) -> ToolGraph:
+    """The edges that can be walked, of the servers that the mix names."""
+    # Who only passes values on cannot begin a plan: its own argument needs the very value that it gives.
+    graph = ToolGraph(
+        graph.tools.values(), (edge for edge in graph.edges if "flow" in edge.evidence or "echo" not in edge.evidence)
+    )
+    if not mix.servers:
+        return graph
+    unknown = sorted(set(mix.servers) - {key.server for key in graph.tools})
+    if unknown:
+        raise UsageError(f"no such server in the graph: {', '.join(unknown)}")
+    kept = [tool for tool in graph.tools.values() if mix.servers.get(tool.server, 0) > 0]
+    return ToolGraph(kept, graph.edges)
 
 
 class _Sampler:
@@ -104,6 +127,8 @@ class _Sampler:
     def _one(self) -> SubDag:
         wanted = self._pick(list(self.mix.shapes), [max(0.0, self.mix.shapes[name]) for name in self.mix.shapes])
         across = self.rng.random() < self.mix.cross_server
+        shares = {name: share for name, share in self.mix.servers.items() if share > 0}
+        home = self._pick(list(shares), list(shares.values())) if shares else None
         others = [name for name in ("chain", "fan_out", "fan_in", "diamond") if name != wanted and self.mix.shapes.get(name)]
         self.rng.shuffle(others)
         again: SubDag | None = None
@@ -112,17 +137,17 @@ class _Sampler:
         tries = [(wanted, across, True), (wanted, not across, True), (wanted, across, False), (wanted, not across, False)]
         tries += [(name, across, True) for name in others]
         for shape, over, exact in [*tries, ("single", False, True)]:
-            for start in islice(cycle(self._starts(shape, over)), 2 * _STARTS):
+            for start in islice(cycle(self._starts(shape, over, home)), 2 * _STARTS):
                 dag = self._grown(shape, start, over)
                 if dag is None or (exact and dag.shape != shape):
                     continue
                 if self._signature(dag) not in self.drawn:
                     return dag
                 again = again or dag
-        return again or make_subdag([self._starts("single", False)[0]], [])
+        return again or make_subdag([self._starts("single", False, home)[0]], [])
 
-    def _starts(self, shape: str, across: bool) -> list[ToolKey]:
-        """Up to a dozen tools to start from, the least covered first, spread over servers."""
+    def _starts(self, shape: str, across: bool, home: str | None) -> list[ToolKey]:
+        """Up to a dozen tools to start from, the least covered first, spread over servers; of one where ``home`` is named."""
         if shape == "single":
             able = self.keys
         elif shape in ("fan_in", "diamond"):
@@ -133,6 +158,8 @@ class _Sampler:
             able = [key for key in self.keys if self.graph.edges_from[key] or self.graph.edges_into[key]]
         if across:
             able = [key for key in able if key in self.crossing] or able
+        if home is not None:
+            able = [key for key in able if key.server == home]
         # The random part decides within a level (Efraimidis and Spirakis, 2006: keys -log(u)/w draw by weight).
         ranked = sorted((self.coverage.level(key), self.rng.expovariate(self._spread(key)), key) for key in able)
         return [key for *_, key in ranked[:_STARTS]]

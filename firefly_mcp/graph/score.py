@@ -44,7 +44,7 @@ class Coefficients:
     echo: float
 
 
-FITTED = Coefficients(intercept=-7.09, schema=3.77, description=10.98, text=0.8, flow=0.96, echo=0.47)
+FITTED = Coefficients(intercept=-7.09, schema=3.77, description=10.98, text=0.8, flow=0.96, echo=0.54)
 
 
 def strength(kind: str, evidence: Mapping[str, Any]) -> float:

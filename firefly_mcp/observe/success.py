@@ -12,6 +12,7 @@ from firefly_mcp.types import Call, CallStatus
 _BAD_STATUS = frozenset({"failed", "failure", "fail", "invalid_request", "not_found", "unauthorized", "forbidden"})
 _ERROR_KEYS = frozenset({"error", "errors", "message", "detail", "details", "code", "status", "success", "hint", "type", "ok"})
 _LEAD = re.compile(r"\A[\s*_#>`~\-–—\[\]()!\"']*(?:[\u274c\u26a0\u2757\u26d4\U0001F6AB\U0001F534]\ufe0f?[\s*_#]*)?", re.UNICODE)
+_NO_ERROR = frozenset({"success", "ok", "none", "no error", "null"})
 _CODE_WORD = re.compile(r"\A\s*\[[A-Z]+(?:_[A-Z]+)+\]")  # [INPUT_FIXABLE] Unknown airport …
 _CROSS = re.compile(r"\A[\s*_#>`]*[\u274c\u26d4\U0001F6AB]")
 _OPENING = re.compile(
@@ -70,7 +71,7 @@ def data_tells_error(value: Any) -> bool:
         return False
     folded = {key.lower() if isinstance(key, str) else key: item for key, item in value.items()}
     error = folded.get("error", folded.get("error_message"))
-    if error is True or (isinstance(error, str | dict | list) and error):
+    if error is True or (isinstance(error, str | dict | list) and error and not _says_none(error)):
         return True
     if any(folded.get(flag) is False for flag in ("success", "succeeded", "ok")) or folded.get("iserror") is True:
         return True
@@ -86,6 +87,15 @@ def data_tells_error(value: Any) -> bool:
         if key in ("result", "data", "output", "response", "content", "message", "text"):
             return data_tells_error(inner)
     return False
+
+
+def _says_none(error: Any) -> bool:
+    """Whether what stands under ``error`` says that there is none: ``{"code": 0, "msg": "success"}``."""
+    if isinstance(error, dict):
+        code = error.get("code", error.get("errcode"))
+        said = error.get("msg", error.get("message", "ok" if code is not None else None))
+        return code in (0, "0", 200, "ok", None) and isinstance(said, str) and said.strip().lower() in _NO_ERROR
+    return isinstance(error, str) and error.strip().lower() in _NO_ERROR
 
 
 def text_tells_error(text: str) -> bool:

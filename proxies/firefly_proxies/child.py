@@ -11,16 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from firefly_mcp.errors import ServerError
 from firefly_mcp.servers.config import ServerSpec
-from firefly_proxies import confine
-from firefly_proxies.confine import landlock_version
+from firefly_proxies.fence import Fence, fence
+from firefly_proxies.sandbox import Sandbox, confined
 
 _PLAIN = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "TERM", "SYSTEMROOT", "PATHEXT")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -39,37 +37,7 @@ _TAIL_LINE_LENGTH = 500
 _CLOSE_SECONDS = 1.0
 _TERM_SECONDS = 2.0
 _FILE_SIZE_LIMIT = 4 * 1024**3
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """A private place for one child: its HOME, working folder and temporary folder."""
-
-    root: Path
-
-    @classmethod
-    def create(cls, parent: Path, name: str) -> Sandbox:
-        """Make a fresh one below ``parent``."""
-        parent.mkdir(parents=True, exist_ok=True)
-        sandbox = cls(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent)))
-        for folder in (sandbox.home, sandbox.work, sandbox.temporary):
-            folder.mkdir()
-        return sandbox
-
-    @property
-    def home(self) -> Path:
-        """The child's HOME."""
-        return self.root / "home"
-
-    @property
-    def work(self) -> Path:
-        """The child's working folder, and the value of ``${WORKDIR}``."""
-        return self.root / "work"
-
-    @property
-    def temporary(self) -> Path:
-        """The child's TMPDIR."""
-        return self.root / "tmp"
+_MEMORY_LIMIT = 8 * 1024**3
 
 
 def environment(
@@ -185,24 +153,20 @@ def without_network(argv: Sequence[str]) -> list[str]:
     return ["unshare", "-rn", "--", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$0" "$@"', *argv]
 
 
-@functools.cache
-def _can_confine() -> bool:
-    return landlock_version() > 0
-
-
-def confined(argv: Sequence[str], folders: Sequence[str | Path]) -> list[str]:
-    """The command, allowed to write only below ``folders`` and to devices; as it is where the system cannot confine."""
-    if not _can_confine():
-        return list(argv)
-    writes = [part for folder in (*folders, "/dev") for part in ("--write", str(folder))]
-    return [sys.executable, "-I", "-S", confine.__file__, *writes, "--", *argv]
-
-
 class Child:
     """A running server process, in a process group of its own."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, command: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        command: str,
+        leaves: Path | None = None,
+        fenced: Fence | None = None,
+    ) -> None:
         """Use :meth:`start`."""
+        self._leaves = leaves
+        self._fence = fenced
         self.name = name
         self.process = process
         self.command = command
@@ -219,6 +183,7 @@ class Child:
         cwd: str | Path | None = None,
         offline: bool = False,
         sandbox: Sandbox | None = None,
+        tidy: bool = False,
     ) -> Child:
         """Start a server.
 
@@ -229,7 +194,9 @@ class Child:
             cwd: the working folder; ours when None.
             offline: cut the network where the system can.
             sandbox: where it lives: it writes only there, to its working folder and to the package runners' caches (where
-                the system can hold it to that), no file beyond 4 GiB, and dumps no core.
+                the system can hold it to that), no file beyond 4 GiB, has no more than 8 GiB of data and 256 processes, and
+                dumps no core.
+            tidy: remove the sandbox when it has ended.
 
         Raises:
             ServerError: the command or the working folder is not there or cannot be run.
@@ -241,7 +208,9 @@ class Child:
         full = [program, *argv[1:]]
         if sandbox is not None:
             caches = [env[name] for name in _CACHE_NAMES if env.get(name)]
-            full = confined(full, [sandbox.root, *([] if cwd is None else [cwd]), *caches])
+            full = confined(full, sandbox, cwd, caches)
+            if sandbox.shown != sandbox.root:
+                cwd = None  # it goes there itself: the folder may be one that only it can see
         if offline and can_unshare():
             full = without_network(full)
         try:
@@ -256,9 +225,10 @@ class Child:
             )
         except (OSError, ValueError) as trouble:
             raise ServerError(f"server {name!r} did not start: {command}: {trouble}") from trouble
-        if sandbox is not None:
-            _limit(process.pid)
-        return cls(name, process, command)
+        if sandbox is None:
+            return cls(name, process, command)
+        _limit(process.pid)
+        return cls(name, process, command, sandbox.root if tidy else None, fence(process.pid))
 
     def last_words(self) -> str:
         """What it wrote on standard error lately, as a clause for a message; empty if nothing."""
@@ -292,6 +262,8 @@ class Child:
         finally:
             # Also when the server itself is gone: what it had started may not be.
             self._signal(signal.SIGKILL)
+            if self._fence is not None:
+                self._fence.end()
             self._drain.cancel()
         await self._gone(_TERM_SECONDS)
         with contextlib.suppress(asyncio.CancelledError):
@@ -299,6 +271,8 @@ class Child:
         transport = getattr(self.process, "_transport", None)
         if transport is not None:
             transport.close()
+        if self._leaves is not None:
+            await asyncio.to_thread(shutil.rmtree, self._leaves, ignore_errors=True)
 
     async def _gone(self, seconds: float) -> bool:
         try:
@@ -333,5 +307,6 @@ def _limit(pid: int) -> None:
 
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FILE_SIZE_LIMIT, _FILE_SIZE_LIMIT))
+        resource.prlimit(pid, resource.RLIMIT_DATA, (_MEMORY_LIMIT, _MEMORY_LIMIT))
     except (ImportError, AttributeError, OSError, ValueError):
         return

@@ -10,7 +10,8 @@ from pathlib import Path
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.servers.names import slug
-from firefly_proxies.child import Child, Sandbox, environment
+from firefly_proxies.child import Child, environment
+from firefly_proxies.sandbox import Sandbox, common_place
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
 from firefly_proxies.upstream_http import HttpPool, HttpUpstream
 from firefly_proxies.upstream_sse import SseUpstream
@@ -33,6 +34,7 @@ class Connector:
         prepare: Prepare | None = None,
         offline: bool = False,
         start_seconds: float = START_SECONDS,
+        tidy: bool = False,
     ) -> None:
         """Set the rules for children.
 
@@ -43,7 +45,9 @@ class Connector:
             prepare: called with the spec and the working folder of each fresh sandbox.
             offline: cut the children's network where the system can.
             start_seconds: how long a server may take to its first answer.
+            tidy: remove a child's sandbox when the child has ended.
         """
+        self._tidy = tidy
         self._variables = variables
         self._sandbox = sandbox
         self._prepare = prepare
@@ -65,12 +69,12 @@ class Connector:
         """
         if spec.command is None:
             return self._at_url(spec.expanded(self._variables), listener, headers or {})
-        sandbox = None if self._sandbox is None else Sandbox.create(self._sandbox, slug(spec.name))
+        sandbox = None if self._sandbox is None else Sandbox.create(self._sandbox, slug(spec.name), common_place())
         variables = self._variables
         if sandbox is not None:
             variables = ChainMap({WORKDIR: str(sandbox.work)}, dict(self._variables))
             if self._prepare is not None:
-                self._prepare(spec, sandbox.work)
+                self._prepare(spec, sandbox.work_here)
         full = spec.expanded(variables)
         assert full.command is not None
         child = await Child.start(
@@ -80,6 +84,7 @@ class Connector:
             cwd=full.cwd or (None if sandbox is None else sandbox.work),
             offline=self._offline,
             sandbox=sandbox,
+            tidy=self._tidy,
         )
         return StdioUpstream(child, listener, start_seconds=self._start_seconds)
 

@@ -10,7 +10,7 @@ import pytest
 
 from firefly_agents.explorer import explore
 from firefly_agents.sandboxes import Seeds
-from firefly_agents.session import Budget
+from firefly_agents.settings import Budget, ExploreSettings
 from firefly_mcp.errors import ModelError
 from firefly_mcp.observe import flows, is_success
 from firefly_mcp.servers.bundled import bundled_servers, seed_folder
@@ -51,7 +51,7 @@ def said(recording: Recording) -> dict[str, list[object]]:
 
 @pytest.mark.timeout(120)
 async def test_servers_are_explored_confirmed_and_probed(recording: Recording) -> None:
-    report = await explore(recording, specs("notes", "calc"), episodes=6, seed=3, budget=BUDGET)
+    report = await explore(recording, specs("notes", "calc"), ExploreSettings(episodes=6, seed=3, budget=BUDGET))
 
     assert report.servers == ["notes", "calc"]
     assert report.sessions == report.episodes == 6
@@ -81,6 +81,8 @@ async def test_servers_are_explored_confirmed_and_probed(recording: Recording) -
 
     for probe in queries.sessions(recording, kind=SessionKind.PROBE):
         left_out = probe.labels["writer"].partition("/")[2]
+        if probe.labels["form"] == "around":
+            continue
         assert left_out in {call.tool for call in calls_of(recording, explored[probe.labels["of"]])}
         assert left_out not in {call.tool for call in calls_of(recording, probe)}
 
@@ -91,7 +93,9 @@ async def test_the_same_seed_makes_the_same_calls_at_any_concurrency(tmp_path: P
     for number, concurrency in enumerate((1, 4)):
         with Recording(tmp_path / f"{number}.db", create=True) as recording:
             await explore(
-                recording, specs("notes", "calc"), episodes=6, seed=8, budget=BUDGET, concurrency=concurrency, confirming=False
+                recording,
+                specs("notes", "calc"),
+                ExploreSettings(episodes=6, seed=8, budget=BUDGET, concurrency=concurrency, confirming=False),
             )
             runs.append(said(recording))
     assert runs[0] == runs[1]
@@ -100,9 +104,11 @@ async def test_the_same_seed_makes_the_same_calls_at_any_concurrency(tmp_path: P
 
 @pytest.mark.timeout(120)
 async def test_an_exploration_goes_on_where_it_stopped(recording: Recording, tmp_path: Path) -> None:
-    await explore(recording, specs("notes", "calc"), episodes=3, seed=5, budget=BUDGET, confirming=False)
+    await explore(recording, specs("notes", "calc"), ExploreSettings(episodes=3, seed=5, budget=BUDGET, confirming=False))
     before = said(recording)
-    report = await explore(recording, specs("notes", "calc"), episodes=5, seed=5, budget=BUDGET, confirming=False)
+    report = await explore(
+        recording, specs("notes", "calc"), ExploreSettings(episodes=5, seed=5, budget=BUDGET, confirming=False)
+    )
     assert report.skipped == 3
     assert report.sessions == 5
     assert before.items() <= said(recording).items()
@@ -115,7 +121,7 @@ async def test_a_server_that_does_not_start_is_named_and_the_rest_go_on(recordin
         "gone": ServerSpec(name="gone", command="no-such-program-here"),
         "dies": ServerSpec(name="dies", command=sys.executable, args=("-c", "raise SystemExit(3)")),
     }
-    report = await explore(recording, servers, episodes=5, seed=1, budget=BUDGET, confirming=False)
+    report = await explore(recording, servers, ExploreSettings(episodes=5, seed=1, budget=BUDGET, confirming=False))
     assert report.servers == ["calc"]
     assert set(report.left_out) == {"gone", "dies"}
     assert "no-such-program-here" in report.left_out["gone"]
@@ -129,7 +135,7 @@ async def test_a_model_without_a_key_is_refused_before_anything_starts(
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(ModelError, match="OPENAI_API_KEY"):
-        await explore(recording, specs("calc"), episodes=1, model="some-model")
+        await explore(recording, specs("calc"), ExploreSettings(episodes=1, model="some-model"))
     assert queries.sessions(recording) == []
 
 
@@ -137,7 +143,9 @@ async def test_a_model_without_a_key_is_refused_before_anything_starts(
 @pytest.mark.timeout(300)
 async def test_bundled_servers_feed_each_others_arguments(recording: Recording) -> None:
     chosen = {name: one for name, one in bundled_servers().items() if name in ("tasks", "airline", "oyemi", "invoice-intake")}
-    report = await explore(recording, chosen, episodes=14, seed=0, seeds=Seeds(seed_folder()), budget=Budget(start_seconds=180))
+    report = await explore(
+        recording, chosen, ExploreSettings(episodes=14, seed=0, seeds=Seeds(seed_folder()), budget=Budget(start_seconds=180))
+    )
     if len(report.left_out) == len(chosen):
         pytest.skip(f"no package registry or cache within reach: {report.left_out}")
     assert not report.left_out

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from firefly_agents.explorer import explore
-from firefly_agents.session import Budget
+from firefly_agents.settings import Budget, ExploreSettings
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -68,7 +68,9 @@ async def test_a_models_calls_go_through_the_proxy_and_are_observed_twice(
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         with Recording(tmp_path / "firefly.db", create=True) as recording:
-            report = await explore(recording, {"calc": CALC}, episodes=1, model="m", budget=Budget(start_seconds=30))
+            report = await explore(
+                recording, {"calc": CALC}, ExploreSettings(episodes=1, model="m", budget=Budget(start_seconds=30))
+            )
             calls = [(call.tool, call.arguments) for call in queries.calls(recording, method="tools/call")]
             kinds = [session.kind for session in queries.sessions(recording)]
     assert report.failed == {}
@@ -84,6 +86,8 @@ async def test_a_model_that_refuses_is_data_and_not_a_crash(tmp_path: Path, monk
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         with Recording(tmp_path / "firefly.db", create=True) as recording:
-            report = await explore(recording, {"calc": CALC}, episodes=1, model="m", budget=Budget(start_seconds=30))
+            report = await explore(
+                recording, {"calc": CALC}, ExploreSettings(episodes=1, model="m", budget=Budget(start_seconds=30))
+            )
     assert report.failed == {"model": 1}
     assert report.left_out == {}

@@ -122,3 +122,12 @@ def test_sql_is_written_about_tables_that_exist() -> None:
     assert ran[0].startswith("CREATE TABLE")
     assert ran[1].startswith(f"INSERT INTO {table} ")
     assert f"FROM {table}" in ran[2]
+
+
+def test_a_tour_about_some_tools_spends_its_calls_on_them() -> None:
+    infos = [tool(f"sum_{name}", a="number", b="number") for name in "abcdefghijklmnop"]
+    focus = [info.key for info in infos[:10]]
+    planner = episode(*infos, length=60, repeats=4, retries=2, cover=True, focus=focus)
+    calls = drive(planner, lambda key, arguments: {"result": arguments["a"] + arguments["b"], "a": 17.5, "b": 2.25})
+    assert {key for key, _ in calls} >= set(focus)
+    assert len(calls) <= 15

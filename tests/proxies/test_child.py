@@ -9,8 +9,9 @@ import pytest
 
 from firefly_mcp.errors import ServerError
 from firefly_mcp.servers.config import ServerSpec
-from firefly_proxies.child import Child, Sandbox, can_unshare, check_command, environment
+from firefly_proxies.child import Child, can_unshare, check_command, environment
 from firefly_proxies.confine import landlock_version
+from firefly_proxies.sandbox import Sandbox
 
 PARENT = {
     "PATH": "/usr/bin",

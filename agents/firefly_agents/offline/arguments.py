@@ -13,51 +13,66 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from firefly_agents.offline import sql
 from firefly_agents.offline.draft import Draft, EpisodeState, NothingKnownError, Wish
-from firefly_agents.offline.fit import flow_score, may_take
+from firefly_agents.offline.files import Folder, role
+from firefly_agents.offline.fit import flow_score
 from firefly_agents.offline.memory import ValueMemory
-from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot, ToolInfo
-from firefly_agents.offline.vocabulary import by_meaning, fallback
-from firefly_agents.offline.words import same_unit, sisters, unit_in, words
-from firefly_mcp.jsonio import JsonObject, loads, text
+from firefly_agents.offline.sources import STRONG, Dictionary, ValueSources
+from firefly_agents.offline.vocabulary import by_meaning
+from firefly_mcp.jsonio import JsonObject
 
 _CHANGES = re.compile(r"(?i)(?:.*_)?(?:update|modify|edit|change|patch|set)(?:_|$|[A-Z])")
-_STEADY = frozenset("country currency timezone language locale year user customer account symbol".split())
-"""Words of arguments that a person keeps through one conversation."""
-_CONTENT = frozenset("name title subject body description text content note message observation summary reason insight".split())
 _MAKES = re.compile(r"(?i)(?:.*_)?(?:create|register|new|put|add|insert)(?:_|$|[A-Z])")
-_WRITES = re.compile(r"(?i)(?:.*_)?(?:create|add|update|put|write|append|insert|send|set|edit|modify|new|post)(?:_|$|[A-Z])")
-STRONG = 0.5
-"""A flow score from which a value is preferred over anything invented."""
-
-Dictionary = Mapping[str, Mapping[str, Sequence[Any]]]
-"""Sample values that the user's configuration gives: server, argument name, values."""
+_LONGEST_LIST = 8
+_DEEPEST = 5
 
 
 class ArgumentPlanner:
     """Plans arguments for any tool."""
 
-    def __init__(self, memory: ValueMemory, dictionary: Dictionary | None = None, *, curious: bool = False) -> None:
-        """Plan with a memory and the configuration's sample values; ``curious`` gives optional arguments more often."""
+    def __init__(
+        self,
+        memory: ValueMemory,
+        dictionary: Dictionary | None = None,
+        *,
+        curious: bool = False,
+        files: Mapping[str, Folder] | None = None,
+    ) -> None:
+        """Plan arguments.
+
+        Args:
+            memory: what was learnt so far.
+            dictionary: the configuration's sample values.
+            curious: give optional arguments more often, and guess where nothing is known.
+            files: what lies in the servers' folders, by server.
+        """
         self.memory = memory
         self.curious = curious
-        self.dictionary = dictionary or {}
+        self.sources = ValueSources(memory, dictionary or {}, files or {}, curious=curious)
 
     def arguments(
-        self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = (), *, plain: bool = False
+        self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = (), *, attempt: int = 0
     ) -> JsonObject | None:
         """Arguments for one call; None where one must name a thing that exists and nothing is known that does.
 
-        ``plain`` leaves out what is optional: after a failure the simplest call is the likeliest to succeed.
+        ``attempt`` counts the failures just before. After one, what is optional is left out, but for what errors asked for: the
+        simplest call is the likeliest to succeed. After two, optional arguments of which something is known are given.
         """
-        draft = Draft(state, rng, wishes)
+        draft = Draft(state, rng, wishes, attempt=attempt)
+        asked = self.memory.needed.get(tool.key, frozenset())
+        plain = attempt == 1
         wished = {wish.argument.strip("/").split("/")[0] for wish in wishes}
         wished -= {slot.name for slot in tool.slots if slot.internal or slot.kind in ("array", "object", "boolean")}
         chosen = [
-            slot for slot in tool.slots if slot.required or (not plain and (slot.name in wished or self._wants(slot, draft)))
+            slot
+            for slot in tool.slots
+            if slot.required or slot.name in asked or (not plain and (slot.name in wished or self._wants(slot, draft)))
         ]
+        if attempt and not chosen and tool.slots:
+            # A tool that says it needs nothing, and failed with nothing.
+            free = [slot for slot in tool.slots if not slot.internal and slot.kind not in ("boolean", "object")]
+            chosen = rng.sample(free, min(len(free), 1 + attempt // 2))
         if _CHANGES.match(tool.key.tool) and all(slot.required for slot in chosen):
             # A change that changes nothing is no request that anyone makes.
             rest = [
@@ -68,7 +83,7 @@ class ArgumentPlanner:
         out: JsonObject = {}
         # What converts to what follows from the value, so values come before units.
         try:
-            for slot in sorted(chosen, key=lambda item: "unit" in item.words):
+            for slot in sorted(chosen, key=lambda item: "unit" in item.words and item.kind == "string"):
                 out[slot.name] = self._value(slot, draft, out)
         except NothingKnownError:
             return None
@@ -79,28 +94,24 @@ class ArgumentPlanner:
         if slot.kind in ("array", "object"):
             inner = [slot.items()] if slot.kind == "array" else [member for member in slot.members() if member.required]
             return max((self.best_flow(item, state) for item in inner), default=0.0)
-        return max((flow_score(seen, slot, self.memory) for seen in state.seen), default=0.0)
+        return max((flow_score(seen, slot, self.memory) for seen in state.kinds_seen()), default=0.0)
 
     def _anchor(self, slots: Sequence[Slot], state: EpisodeState) -> int | None:
         """The call whose result feeds the most of these slots, the latest of several; None where at most one is fed."""
         feeds = Counter(
             call
             for slot in slots
-            for call in {seen.call for seen in state.seen if flow_score(seen, slot, self.memory) >= STRONG}
+            for call in {seen.call for seen in state.kinds_seen() if flow_score(seen, slot, self.memory) >= STRONG}
         )
         call, count = max(feeds.items(), key=lambda item: (item[1], item[0]), default=(None, 0))
         return call if count > 1 else None
 
-    def _is_content(self, slot: Slot) -> bool:
-        """Whether a value is what a write writes, which people make up, rather than what it writes to."""
-        return bool(slot.words & _CONTENT) and not slot.identifies and bool(_WRITES.match(slot.tool.key.tool))
-
     def suppliable(self, slot: Slot, state: EpisodeState) -> bool:
         """Whether a sensible value is at hand without a guess."""
         place = (slot.tool.key, slot.pointer)
-        if slot.allowed or slot.given or slot.looks_sql or self.memory.worked.get(place) or self._dictionary(slot):
+        if slot.allowed or slot.given or slot.looks_sql or self.memory.worked.get(place) or self.sources.samples(slot):
             return True
-        if slot.kind in ("boolean", "array", "object"):
+        if slot.kind in ("boolean", "array", "object") or slot.looks_json or role(slot):
             return True
         return not slot.identifies or self.best_flow(slot, state) >= STRONG
 
@@ -116,241 +127,102 @@ class ArgumentPlanner:
         named = by_meaning(slot.name, "", slot.kind, Random(0)) is not None
         if named and "default" not in slot.own and _MAKES.match(slot.tool.key.tool):
             return draft.rng.random() < 0.6  # who creates a thing says more of it than they must
-        known = bool(slot.allowed or asked or self._dictionary(slot)) or (
+        known = bool(slot.allowed or asked or self.sources.samples(slot)) or (
             "default" in slot.own and slot.kind in ("integer", "number")
         )
         meant = named or bool(slot.given)
+        if draft.attempt >= 2:
+            return (known or meant) and draft.rng.random() < 0.6
         share = 0.35 if self.memory.worked.get((slot.tool.key, slot.pointer)) or self.curious else 0.15
         return (known or (meant and self.curious)) and draft.rng.random() < share
 
     def _value(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
         if slot.kind == "object" and not slot.looks_sql:
-            members = [member for member in slot.members() if member.required and not member.internal]
-            if not members and slot.required and not self.curious:
-                raise NothingKnownError
-            return {member.name: self._value(member, draft, {}) for member in members}
+            return self._object(slot, draft)
         if slot.kind == "array":
             return self._list(slot, draft)
         if slot.kind == "any" and not slot.own.keys() - {"title", "description"}:
             return None  # an argument without any schema is a framework's slip (``**kw``)
-        value = self._scalar(slot, draft, siblings)
+        value = self.sources.scalar(slot, draft, siblings)
         draft.taken.append(value)
         return value
 
     def _list(self, slot: Slot, draft: Draft) -> list[Any]:
-        least = slot.own.get("minItems", 1)
-        size = max(int(least), draft.rng.choice((1, 1, 2))) if isinstance(least, int) else 1
+        """A list: a sample of the prose where there is one; numbers come by the handful, other things one or two at a time."""
+        if slot.json_given and draft.rng.random() < 0.7:
+            value = draft.rng.choice(slot.json_given)
+            if isinstance(value, list):
+                return value
+        whole = self._whole(slot, draft)
+        if isinstance(whole, list):
+            return whole
+        item = slot.items()
+        least, most = slot.own.get("minItems", 1), slot.own.get("maxItems", _LONGEST_LIST)
+        size = draft.rng.choice((1, 1, 2))
+        if item.kind in ("integer", "number") or (item.kind == "any" and slot.looks_numeric):
+            size = 5 if item.pointer.count("/") < 3 else 2  # lists that belong together are of one length, tables square
+        elif item.kind == "array":
+            size = 2
+        if isinstance(least, int):
+            size = max(least, size)
+        size = max(size, self.memory.sizes.get((slot.tool.key, slot.pointer), 0))
+        size = min(size, most if isinstance(most, int) else size, _LONGEST_LIST)
+        if draft.attempt >= 2 and not least:
+            size = max(size, 2)
+        told = self.memory.kinds.get((slot.tool.key, item.pointer)) or ("" if slot.looks_numeric else "string")
+        if told and item.kind == "any":
+            item = Slot(slot.tool, item.pointer, item.name, {**item.schema, "type": told}, True)
         found: list[Any] = []
-        for _ in range(min(size, 4)):
-            value = self._value(slot.items(), draft, {})
-            if value not in found:
+        for _ in range(size):
+            value = draft.rng.randint(2, 60) if item.kind == "any" and slot.looks_numeric else self._value(item, draft, {})
+            if value not in found or item.kind in ("integer", "number", "array", "boolean"):
                 found.append(value)
         return found
 
-    def _scalar(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any:
-        rng, place = draft.rng, (slot.tool.key, slot.pointer)
-        if slot.looks_sql:
-            return sql.statement(f"{slot.description} {slot.tool.description}", draft.state.tables[slot.tool.key.server], rng)
-        if "unit" in slot.words and siblings:
-            unit = self._unit(slot, draft, siblings)
-            if unit is not None:
-                return unit
-        if slot.kind == "boolean":
-            default = slot.own.get("default")
-            return (not default) if isinstance(default, bool) and not slot.required else rng.random() < 0.5
-        least = _earliest(slot, siblings)
-        if least:
-            draft.least = least
-        fed = None if self._is_content(slot) and rng.random() < 0.7 else self._fed(slot, draft)
-        if fed is not None:
-            draft.fed_from.append(fed)
-            return fed.value
-        steady = draft.state.steady.get(slot.name)
-        if steady is not None and slot.words & _STEADY and rng.random() < 0.85:
-            value = self._pick([steady], slot, draft)
-            if value is not None:
+    def _named_by_errors(self, slot: Slot, key: str) -> Slot:
+        """The slot of a field that only errors told of: of the type that they named, else of the one that its name suggests."""
+        pointer = f"{slot.pointer}/{key}"
+        kind = self.memory.kinds.get((slot.tool.key, pointer))
+        if kind is None:
+            text = by_meaning(key, "", "string", Random(0))
+            kind = "number" if text is None and by_meaning(key, "", "number", Random(0)) is not None else "string"
+        return Slot(slot.tool, pointer, key, {"type": kind}, True)
+
+    def _whole(self, slot: Slot, draft: Draft) -> Any | None:
+        """An earlier result to hand on as it is, for a list or object of which the schema says nothing more."""
+        return self.memory.wholes.fitting(slot, draft.rng)
+
+    def _object(self, slot: Slot, draft: Draft) -> JsonObject:
+        """An object: its required members, else a sample of the prose, else some that the schema names."""
+        everything = [member for member in slot.members() if not member.internal]
+        members = [member for member in everything if member.required]
+        if not members and slot.json_given:
+            value = draft.rng.choice(slot.json_given)
+            if isinstance(value, dict):
                 return value
-        pools: list[Sequence[Any]] = [
-            draft.state.asked.get(place) or self.memory.asked.get(place, ()),
-            slot.allowed,
-            self._dictionary(slot),
-        ]
-        for pool in pools:
-            value = self._pick(pool, slot, draft)
-            if value is not None:
-                return value
-        meant = by_meaning(slot.name, slot.description, slot.kind, Random(0)) is not None
-        worked = [loads(key) for key in self.memory.worked[place]] if place in self.memory.worked else []
-        if slot.identifies or rng.random() < (0.3 if meant else 0.9):
-            value = self._pick(worked, slot, draft)
-            if value is not None:
-                return value
-        remembered = self._remembered(slot, draft) if slot.identifies or rng.random() < (0.1 if meant else 0.85) else None
-        if remembered is not None:
-            return remembered
-        if slot.given and (rng.random() < 0.35 or not meant):
-            value = self._pick(slot.given, slot, draft)
-            if value is not None:
-                return value
-        return self._invented(slot, draft)
-
-    def _fed(self, slot: Slot, draft: Draft) -> Seen | None:
-        """A value of an earlier result: of the wished source if it fits at all, else of the best one if it fits well."""
-        scored: list[tuple[float, Seen]] = []
-        wanted = [wish for wish in draft.wishes if wish.argument.strip("/").split("/")[0] == slot.pointer.split("/")[1]]
-        anchor = draft.anchor
-        related = draft.state.given.get(anchor, frozenset()) if anchor is not None else frozenset()
-        inside = {text(seen.value) for seen in draft.state.seen if seen.call == anchor}
-        for seen in draft.state.seen:
-            if (
-                seen.value in draft.taken
-                or not draft.late_enough(slot, seen.value)
-                or (slot.tool.key, slot.pointer, text(seen.value)) in draft.state.bad
-            ):
-                continue
-            score = flow_score(seen, slot, self.memory)
-            wish = next((wish for wish in wanted if wish.source == seen.tool), None)
-            if wish is not None and wish.path == seen.group and seen.weight >= 0.2 and may_take(seen, slot, self.memory):
-                score = max(score, 0.6)
-            if wish is not None and score:
-                score += 0.3
-            if score > 0.25 and text(seen.value) in draft.state.written:
-                score += 0.15
-            if score >= STRONG:
-                key = text(seen.value)
-                # What was just changed is what one looks at next; else what was not spoken of yet.
-                if not draft.state.written and key not in draft.state.said:
-                    score += 0.05
-                # The values of one call belong together: of one invoice, its own number, supplier and total.
-                if seen.call == anchor or key in related:
-                    score += 0.06
-                elif inside & draft.state.given.get(seen.call, frozenset()):
-                    score += 0.05
-                scored.append((score + 0.002 * seen.call, seen))
-        bound = wanted or slot.identifies or anchor is not None
-        if not scored or (not bound and draft.rng.random() < 0.06):
-            return None
-        top = max(score for score, _ in scored)
-        best = [seen for score, seen in scored if score >= top - 0.03]
-        return draft.rng.choice(best)
-
-    def _unit(self, slot: Slot, draft: Draft, siblings: JsonObject) -> Any | None:
-        """A unit that fits the value: the one its field named, and for the target one that it converts to."""
-        target = bool(set(words(slot.name)) & {"to", "target", "output", "destination"})
-        fed = next((seen for seen in reversed(draft.fed_from) if isinstance(seen.value, int | float)), None)
-        source = next((str(value) for name, value in siblings.items() if "unit" in name and isinstance(value, str)), None)
-        allowed = [str(item) for item in slot.allowed]
-        if not target:
-            unit = unit_in(fed.name) if fed else None
-            pool = allowed or ["km", "kg", "m", "lb", "mile", "hour", "degC", "ml", "foot", "inch"]
-            if unit is None:
-                return draft.rng.choice(pool)
-            return next((item for item in allowed if same_unit(item, unit)), None if allowed else unit)
-        if source is None:
-            return None
-        if allowed:
-            others = [item for item in allowed if not same_unit(item, source)]
-            return draft.rng.choice(others) if others else None
-        found = sisters(unit_in(source) or source)
-        return draft.rng.choice(found) if found else None
-
-    def _dictionary(self, slot: Slot) -> Sequence[Any]:
-        found = self.dictionary.get(slot.tool.key.server, {}).get(slot.name, ())
-        return found if isinstance(found, list | tuple) else (found,)
-
-    def _pick(self, pool: Sequence[Any], slot: Slot, draft: Draft) -> Any | None:
-        """One of the pool that was not said in this call and did not fail here, preferring what has worked."""
-        place = (slot.tool.key, slot.pointer)
-        good = [value for value in pool if value not in draft.taken and (*place, text(value)) not in draft.state.bad]
-        typed = [converted for value in good if (converted := _typed(value, slot.kind)) is not None]
-        memory = self.memory
-        untainted = [
-            value
-            for value in typed
-            if memory.times(memory.failed, place, text(value)) <= 2 * memory.times(memory.worked, place, text(value))
-        ]
-        choice = untainted or (typed if not memory.worked.get(place) else [])
-        return draft.rng.choice(choice) if choice else None
-
-    def _remembered(self, slot: Slot, draft: Draft) -> Any | None:
-        """A value that a read returned in an earlier episode and that fits well; only where a person could know it."""
-        if slot.kind not in ("string", "integer"):
-            return None
-        scored: dict[str, float] = {}
-        for tool, items in self.memory.seen.items():
-            if tool.server != slot.tool.key.server:
-                continue
-            for item in items.values():
-                score = flow_score(item, slot, self.memory)
-                if score >= 0.7:
-                    scored[text(item.value)] = max(score, scored.get(text(item.value), 0.0))
-        top = [loads(key) for key, score in scored.items() if score >= max(scored.values()) - 0.05]
-        return self._pick(top, slot, draft)
-
-    def _invented(self, slot: Slot, draft: Draft) -> Any:
-        low, high = slot.own.get("minimum", slot.own.get("exclusiveMinimum")), slot.own.get("maximum")
-        default = slot.own.get("default")
-        if (
-            isinstance(default, int | float)
-            and not isinstance(default, bool)
-            and default > 0
-            and slot.kind in ("integer", "number")
-        ):
-            return draft.rng.choice((default + 1, default * 2) if default < 20 else (default * 2, default // 2))
-        if slot.identifies and not slot.given:
-            if not self.curious or self.memory.tried[slot.tool.key]:
+        if not members:
+            whole = self._whole(slot, draft)
+            if isinstance(whole, dict):
+                return whole
+        if not members and slot.required:
+            if not everything and not self.curious:
                 raise NothingKnownError
-            return f"{min(slot.words - {'id'}, default='item')}-{draft.rng.randint(2, 40)}"
-        for _ in range(8):
-            kind = slot.kind if slot.kind != "any" else "string"
-            value = None
-            if slot.name.lower() in ("query", "q", "search", "name", "term"):
-                value = by_meaning(_about(slot.tool), "", kind, draft.rng)
-            if value is None:
-                value = by_meaning(slot.called, slot.description if slot.required else "", kind, draft.rng)
-            if slot.looks_like == "iata":
-                value = by_meaning("iata", "", kind, draft.rng)
-            if value is None:
-                value = self._pick(slot.given, slot, draft) if slot.given else None
-            if value is None:
-                value = fallback(kind, draft.rng)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                if isinstance(low, int | float) and value < low:
-                    value = type(value)(low + (1 if slot.kind == "integer" else 0.5))
-                if isinstance(high, int | float) and value > high:
-                    value = type(value)(high)
-            if (
-                value not in draft.taken
-                and draft.late_enough(slot, value)
-                and (slot.tool.key, slot.pointer, text(value)) not in draft.state.bad
-            ):
-                break
-        return value
-
-
-def _about(tool: ToolInfo) -> str:
-    """What a tool is about: its name without the verbs that any search has."""
-    return "_".join(
-        word for word in words(tool.key.tool) if word not in ("search", "find", "get", "lookup", "query", "read", "name")
-    )
-
-
-def _earliest(slot: Slot, siblings: JsonObject) -> str:
-    """The start date among the arguments chosen already, for a slot that takes the end."""
-    if slot.looks_like != "date" or not set(words(slot.name)) & {"end", "until", "to", "due"}:
-        return ""
-    starts = [value for name, value in siblings.items() if set(words(name)) & {"start", "from", "begin", "since"}]
-    return next((value for value in starts if isinstance(value, str)), "")
-
-
-def _typed(value: Any, kind: str) -> Any | None:
-    if kind in ("string", "any"):
-        return value if isinstance(value, str) else None
-    if kind in ("integer", "number"):
-        if isinstance(value, str):
-            try:
-                value = float(value) if kind == "number" else int(value)
-            except ValueError:
-                return None
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-    return value
+            members = [member for member in everything if member.kind not in ("array", "object")][: 1 + draft.attempt]
+        elif draft.attempt >= 2:
+            members += [member for member in everything if not member.required and member.kind not in ("array", "object")][:2]
+        out: JsonObject = {}
+        draft.depth += 1
+        if draft.depth > _DEEPEST:
+            members = []
+        for member in members:
+            out[member.name] = self._value(member, draft, out)
+        draft.depth -= 1
+        place = (slot.tool.key, slot.pointer)
+        keys = self.memory.keys.get(place) or (self.memory.keys.get((slot.tool.key, "")) if slot.required else None)
+        if not everything and keys:
+            for key in keys:
+                out[key] = self._value(self._named_by_errors(slot, key), draft, out)
+            return out
+        if not everything and slot.required and draft.attempt:
+            return {"name": draft.rng.choice(("lamp", "desk", "garden")), "value": draft.rng.randint(2, 60)}
+        return out

@@ -13,6 +13,8 @@ from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import Slot
 from firefly_mcp.types import ToolKey
 
+_MOST_SEEN = 1500
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -35,6 +37,19 @@ class EpisodeState:
     given: dict[int, frozenset[str]] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     tables: dict[str, sql.Tables] = field(default_factory=lambda: defaultdict(sql.Tables))
+    _kinds: tuple[object, list[Seen]] | None = None
+
+    def see(self, found: Sequence[Seen]) -> None:
+        """Take in the values of a result; of very many the oldest are forgotten."""
+        self.seen += found
+        del self.seen[:-_MOST_SEEN]
+
+    def kinds_seen(self) -> list[Seen]:
+        """One value for each place of each tool's results and each type: enough to tell what could feed an argument."""
+        mark = (len(self.seen), self.seen[-1] if self.seen else None)
+        if self._kinds is None or self._kinds[0] != mark:
+            self._kinds = (mark, list({(seen.tool, seen.group, type(seen.value)): seen for seen in self.seen}.values()))
+        return self._kinds[1]
 
 
 class NothingKnownError(Exception):
@@ -52,6 +67,8 @@ class Draft:
     fed_from: list[Seen] = field(default_factory=list)
     anchor: int | None = None
     least: str = ""
+    attempt: int = 0
+    depth: int = 0
 
     def late_enough(self, slot: Slot, value: Any) -> bool:
         """Whether a date is not before the start that was chosen for the same call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from firefly_agents.offline.files import may_be_path, role
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.seen import Seen
 from firefly_agents.offline.slots import SHAPES, Slot
@@ -52,13 +53,16 @@ def flow_score(seen: Seen, slot: Slot, memory: ValueMemory) -> float:
 
 def may_take(seen: Seen, slot: Slot, memory: ValueMemory) -> bool:
     """Whether a slot can take a value at all: by type, range, allowed values and shape, and by what failed before."""
-    if not type_fits(slot, seen.value) or not _in_range(slot, seen.value):
+    if not type_fits(slot, seen.value) or not _in_range(slot, seen.value, memory):
         return False
     if slot.allowed and seen.value not in slot.allowed:
         return False
     shape = SHAPES.get(slot.looks_like)
     if shape is not None and isinstance(seen.value, str) and not shape.match(seen.value):
         return False
+    kind = role(slot)
+    if kind == "new" or (kind and isinstance(seen.value, str) and not may_be_path(slot, seen.value)):
+        return False  # a new file is not written over one that is there
     if slot.looks_like == "date" and seen.words & _OTHER_DATES and not seen.words & slot.words & _OTHER_DATES:
         return False
     if slot.kind in ("integer", "number") and "default" in slot.own:
@@ -157,8 +161,11 @@ def _refused(memory: ValueMemory, place: tuple[ToolKey, str], seen: Seen) -> boo
     return len(tried) >= 2 and not any(memory.times(memory.worked, place, value) for value in tried)
 
 
-def _in_range(slot: Slot, value: Any) -> bool:
+def _in_range(slot: Slot, value: Any, memory: ValueMemory) -> bool:
     if isinstance(value, str):
         return True
     low, high = slot.own.get("minimum"), slot.own.get("maximum")
+    least, most = memory.limits.get((slot.tool.key, slot.pointer), (None, None))
+    if (least is not None and value < least) or (most is not None and value > most):
+        return False
     return (low is None or value >= low) and (high is None or value <= high)

@@ -5,8 +5,11 @@ Descriptions come from third parties: they are read for values only, and never f
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import lru_cache
+
+from firefly_mcp.jsonio import JSON, dumps, loads
 
 _QUOTED = re.compile(r"""(?<![\w])["'`“‘]([^"'`“”‘’\n]{1,60})["'`”’](?![\w])""")
 _SAMPLE = re.compile(
@@ -25,6 +28,11 @@ _BAR = re.compile(r"(?<![\w|])([\w-]+(?:\s*\|\s*[\w-]+){1,20})")
 _WORDLIKE = re.compile(r"[\w.:/+@#-]{1,60}(?: [\w.:/+@#-]{1,30}){0,3}\Z")
 _ARGS_BLOCK = re.compile(
     r"(?ms)^\s*(?:Args|Arguments|Parameters|Params)\s*:\s*\n(.*?)(?:^\s*(?:Returns|Raises|Yields|Examples?|Notes?)\s*:|\Z)"
+)
+_AFTER_COLON = re.compile(
+    r"(?i)\b(?:available|valid|use|allowed|supported|expected|known|options|choices|choose from|one of|must be)"
+    r"(?: [\w-]+){0,3}(?:\s*\([^()]{1,30}\))?"
+    r"\s*:\s*((?:[\w./+-]{1,40}(?: [\w./+-]{1,20})?(?:,\s*(?:or\s+|and\s+)?|\s*\|\s*)){1,60}[\w./+-]{1,40})"
 )
 _NOT_VALUES = frozenset("true false null none omitted optional required default any all a an the or and string".split())
 
@@ -97,12 +105,49 @@ def wanted(error: str) -> tuple[str, ...]:
         values = _list_in(match[1], loose=False)
         if values:
             return values
-    return ()
+    listed = _AFTER_COLON.search(error)
+    return _clean(re.split(r",\s*(?:or\s+|and\s+)?|\s*\|\s*", listed[1])) if listed else ()
 
 
-def complained_about(error: str, names: list[str]) -> list[str]:
-    """The arguments, of ``names``, that an error message mentions as words of their own."""
-    return [name for name in names if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error)]
+@lru_cache(maxsize=5000)
+def structures(text: str) -> tuple[JSON, ...]:
+    """Arrays and objects written out in prose, as JSON or as Python literals, at most four."""
+    found: list[JSON] = []
+    at = 0
+    while len(found) < 4:
+        match = re.compile(r"[\[{]").search(text, at)
+        if match is None:
+            break
+        end = _closing(text, match.start())
+        value = _literal(text[match.start() : end]) if end else None
+        if isinstance(value, list | dict) and value:
+            found.append(value)
+            at = end
+        else:
+            at = match.start() + 1
+    return tuple(found)
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket that opens at ``start`` is closed, 0 if nowhere near."""
+    depth = 0
+    for index in range(start, min(len(text), start + 1500)):
+        depth += (text[index] in "[{") - (text[index] in "]}")
+        if depth == 0:
+            return index + 1
+    return 0
+
+
+def _literal(text: str) -> JSON:
+    try:
+        return loads(text)
+    except ValueError:
+        pass
+    try:
+        value = ast.literal_eval(text)
+        return loads(dumps(value))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def fields_in(text: str) -> tuple[str, ...]:
@@ -116,6 +161,8 @@ def fields_in(text: str) -> tuple[str, ...]:
 def _list_in(stretch: str, *, loose: bool = True) -> tuple[str, ...]:
     stretch = stretch.strip()
     bracket = re.search(r"[\[({]([^\])}]{2,600})[\])}]", stretch[:700])
+    if bracket and not re.search(r"[,'\"`]", bracket[1]):
+        bracket = re.search(r"[\[{]([^\]}]{2,600})[\]}]", stretch[:700])
     if bracket and bracket.start() < 40:
         quoted = _QUOTED.findall(bracket[1])
         return _clean(quoted or bracket[1].split(","))

@@ -19,6 +19,8 @@ from firefly_mcp.types import ToolKey
 
 _INDEX = re.compile(r"\[\d+\]")
 _SPAN = re.compile(r"\b(?:[A-Z]{2,6}-\d{2,}|[A-Za-z]+_[A-Za-z0-9]{4,}|\d{4}-\d{2}-\d{2}|-?\d[\d,]*\.\d+|\d{4,})\b")
+_NUMBERED = re.compile(r"\b([A-Za-z]{2,20}) #(\d{1,6})\b")  # ``Task #3 added``
+_OFFERS = re.compile(r"(?i)(?:available|valid|allowed|supported|known|possible|options|choices|suggest|did_you_mean)")
 _PLAIN_HOLDERS = frozenset(
     "data result item content parsed record row entry value list response payload output object field".split()
 )
@@ -110,9 +112,14 @@ def _listed(value: Any) -> JSON:
 def error_of(value: JSON) -> str:
     """The message in an error that was told as data, without the echo of the request that may stand beside it."""
     if isinstance(value, dict):
-        for key in ("error", "message", "detail", "reason", "parsed_content"):
+        offered = "".join(
+            f"; available: {text(list(item))}"
+            for key, item in value.items()
+            if isinstance(item, list | dict) and _OFFERS.match(str(key)) and all(isinstance(one, str) for one in item)
+        )
+        for key in ("error", "message", "detail", "reason", "parsed_content", "error_message"):
             if isinstance(value.get(key), str | dict):
-                return error_of(value[key])
+                return error_of(value[key]) + offered
     return value if isinstance(value, str) else text(value)
 
 
@@ -121,6 +128,9 @@ def seen_in(view: View, tool: ToolKey, call: int, echoed: Iterable[Any] = ()) ->
     own = {_plain(value) for value in echoed}
     if view.kind == "text":
         found = [(_prose_value(span), "", "", "") for span in dict.fromkeys(_SPAN.findall(view.value))]
+        found += [
+            (number, f"{word.lower()}_id", "", "") for word, number in dict.fromkeys(_NUMBERED.findall(view.value[:20_000]))
+        ]
     elif view.kind == "empty":
         found = []
     else:

@@ -11,7 +11,7 @@ from random import Random
 from firefly_agents.offline import hints
 from firefly_agents.offline.vocabulary import by_meaning
 from firefly_agents.offline.words import telling, words
-from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.schemas import properties, required, single, types_of
 from firefly_mcp.types import ToolKey
 
@@ -179,6 +179,50 @@ class Slot:
             and not _PATTERN.search(value)
             and (shape is None or shape.match(value))
             and "_" not in value[:1]
+        )
+
+    def fits_pattern(self, value: object) -> bool:
+        """Whether a text matches the schema's pattern; one without a pattern takes any."""
+        pattern = self.own.get("pattern")
+        if not isinstance(pattern, str) or not isinstance(value, str) or len(pattern) > 200:
+            return isinstance(value, str)
+        try:
+            return re.search(pattern, value[:200]) is not None
+        except (re.error, RecursionError):
+            return False
+
+    @cached_property
+    def json_given(self) -> tuple[JSON, ...]:
+        """Arrays and objects that schema and prose give as samples."""
+        if self.kind not in ("array", "object", "string", "any"):
+            return ()
+        examples = self.own.get("examples", self.own.get("example", ()))
+        listed = examples if isinstance(examples, list) else [examples]
+        wanted = {"array": list, "object": dict}.get(self.kind, (list, dict))
+        found = [value for value in listed if isinstance(value, wanted) and value]
+        said = [self.description] if self.pointer.count("/") > 1 or len(self.tool.needed()) != 1 else []
+        for prose in said or [self.description, self.tool.description]:
+            found = found or [value for value in hints.structures(prose) if isinstance(value, wanted) and value]
+        return tuple(found)
+
+    @cached_property
+    def looks_json(self) -> str:
+        """Whether a text is to be JSON: ``array``, ``object``, or nothing."""
+        if self.kind != "string" or self.looks_sql:
+            return ""
+        said = f"{self.name.replace('_', ' ')} {self.description}"
+        found = re.search(r"(?i)\bJSON[- ](?:encoded |formatted |serialized )?(string|array|list|object|dict)|\bjson\b", said)
+        if not found or re.search(r"(?i)\bjson ?path\b|\.json\b|\bjson file\b|(?:'|\")json(?:'|\")|\b(?:or|,) json\b", said):
+            return ""
+        if any(isinstance(value, list) for value in self.json_given) or re.search(r"(?i)\b(?:array|list)\b", said):
+            return "array"
+        return "object"
+
+    @cached_property
+    def looks_numeric(self) -> bool:
+        """Whether an array without a schema for its members is one of numbers."""
+        return bool(
+            re.search(r"(?i)\b(?:number|numeric|float|integer|value|data ?point|vector|coefficient)s?\b", self.description)
         )
 
     @cached_property

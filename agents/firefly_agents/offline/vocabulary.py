@@ -51,6 +51,9 @@ _OBSERVATIONS = (
 _KEYS = (
     "reports/2025-summary.pdf,photos/harbor.png,contracts/lease-42.pdf,exports/orders-march.csv,notes/agenda.txt,backup/shop-07.zip"
 ).split(",")
+_SMILES = "CCO c1ccccc1 CC(=O)O CC(=O)Oc1ccccc1C(=O)O CN1C=NC2=C1C(=O)N(C(=O)N2C)C C1CCCCC1".split()
+_DNA = "ATGGCCATTGTAATGGGCCGCTGAAAGGGTGCCCGATAG ATGAAACGCATTAGCACCACC GGCTAGCTAGGATCCGAATTCATGC".split()
+_PROTEINS = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ ACDEFGHIKLMNPQRSTVWY MVLSPADKTNVKAAWGKVGA".split()
 _COLORS = "#1e90ff #2e8b57 #ff7f50 #6a5acd #d2691e".split()
 
 
@@ -84,7 +87,60 @@ def _number(low: float, high: float, step: float) -> Callable[[Random], Any]:
 Maker = Callable[[Random], Any]
 
 _TEXT: list[tuple[str, Maker]] = [
-    # (words of which all of one alternative must occur in the name, maker); first match wins
+    ("smile|mol", _pick(_SMILES)),
+    ("inchi", _pick(("InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3", "InChI=1S/H2O/h1H2"))),
+    ("protein sequence|peptide|amino acid", _pick(_PROTEINS)),
+    ("sequence|dna|rna|fasta|codon|primer", _pick(_DNA)),
+    ("regex|regexp|regular expression", _pick((r"\\d+", r"[A-Z][a-z]+", r"\\w+@\\w+"))),
+    ("cron", _pick(("0 9 * * 1", "30 6 1 * *", "*/15 * * * *"))),
+    ("ip|ipv4|host ip", _pick(("192.168.1.10", "10.0.0.5", "8.8.8.8"))),
+    ("cidr|subnet|network", _pick(("192.168.1.0/24", "10.0.0.0/16"))),
+    ("hostname|domain|host", _pick(("example.com", "example.org"))),
+    (
+        "uuid|guid",
+        lambda rng: (
+            f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}-4{rng.getrandbits(12):03x}-8{rng.getrandbits(12):03x}-{rng.getrandbits(48):012x}"
+        ),
+    ),
+    ("isbn", _pick(("9780306406157", "9783161484100"))),
+    ("iban", _pick(("DE89370400440532013000", "GB29NWBK60161331926819"))),
+    ("html", _pick(("<h1>Garden</h1><p>Roses and <b>mint</b>.</p>", "<ul><li>Lamp</li><li>Desk</li></ul>"))),
+    ("svg", _pick(('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><circle cx="20" cy="20" r="9"/></svg>',))),
+    ("xml", _pick(("<shop><item id='1'>Lamp</item><item id='2'>Desk</item></shop>",))),
+    ("css", _pick(("h1 { color: #1e90ff; margin: 4px; }",))),
+    ("yaml|yml", _pick(("name: Lamp\nprice: 40\n", "rooms:\n  - kitchen\n  - garden\n"))),
+    ("toml", _pick(("[lamp]\nprice = 40\n",))),
+    ("csv", _pick(("name,price\nLamp,40\nDesk,120\n", "city,year,sales\nOslo,2024,12\nRome,2025,31\n"))),
+    ("json path|jsonpath", _pick(("$.name", "$.items[0].id"))),
+    ("json", _pick(('{"name": "Lamp", "price": 40}', '[{"id": 1, "city": "Oslo"}, {"id": 2, "city": "Rome"}]'))),
+    ("markdown|md", _pick(("# Garden\n\nRoses, *mint* and thyme.\n", "## Plan\n\n- Lamp\n- Desk\n"))),
+    ("mermaid", _pick(("graph TD\n  A[Start] --> B[End]",))),
+    ("sparql", _pick(("SELECT ?s ?p ?o WHERE { ?s ?p ?o } LIMIT 5",))),
+    ("turtle|ttl|rdf", _pick(("@prefix ex: <http://example.org/> .\nex:Lamp a ex:Thing ; ex:price 40 .\n",))),
+    ("latex|tex", _pick((r"\\frac{a}{b} + c^2", r"\\int_0^1 x^2 dx"))),
+    ("matrix|matrice", _pick(("[[2, 1], [1, 3]]", "[[4, 0], [1, 5]]"))),
+    ("vector|array", _pick(("[1, 2, 3]", "[4, 5, 6]"))),
+    ("bound|interval|limit", _pick(("0, 10", "1, 5"))),
+    ("polynomial|equation", _pick(("x**2 - 5*x + 6", "x**3 - 2*x + 1"))),
+    ("=function|=f|=func", _pick(("x**2 + 3*x", "sin(x)", "exp(-x)"))),
+    ("chemical formula|formula molecular|molecular formula", _pick(("H2O", "C6H12O6", "NaCl", "C2H6O"))),
+    ("=element|chemical element", _pick(("Fe", "O", "C", "Na", "Au"))),
+    ("variable|symbol var|var", _pick(("x",))),
+    (
+        "snippet|source code|python code|=script",
+        _pick(("def add(a, b):\n    return a + b\n", "total = sum(range(10))\nprint(total)\n")),
+    ),
+    ("abc|abc notation", _pick(("X:1\nT:Scale\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n",))),
+    ("branch name|new branch", lambda rng: f"feature-{rng.choice(_WORDS)}"),
+    ("branch", _pick(("main",))),
+    ("revision|commit|=ref|target ref|=sha|=target|git ref", _pick(("HEAD", "main"))),
+    ("base64|b64", _pick(("SGVsbG8sIHdvcmxkIQ==", "R2FyZGVu"))),
+    ("barcode|ean|upc", _pick(("4006381333931",))),
+    ("zodiac|=sign", _pick(("aries", "leo", "libra"))),
+    ("operator|=operation|=op", _pick(("add", "multiply"))),
+    ("locale", _pick(("en-US", "de-DE"))),
+    ("=version", _pick(("1.2.0", "2.0.1"))),
+    # (words of which all of one alternative must occur in the name, maker); first match wins; ``=word`` is the whole name
     ("email|recipient|mail address", _email),
     ("start date|from date|date from|begin date|start|since|check in|date a", lambda rng: _date(rng, 0, 170)),
     ("end date|to date|date to|until|end|check out|due|date b", lambda rng: _date(rng, 190, 364)),
@@ -125,6 +181,8 @@ _TEXT: list[tuple[str, Maker]] = [
     ("insurance", _pick(("yes", "no"))),
 ]
 _NUMBERS: list[tuple[str, Maker]] = [
+    ("index|idx|=row|=col|=column|=start|=line|row number|column number|=from row|=position", _number(0, 1, 1)),
+    ("probability|prob|=p|=p1|=p2|=alpha|proportion|confidence|fraction|=power|quantile", _number(0.05, 0.95, 0.05)),
     ("year", lambda rng: rng.choice((2024, 2025, 2026))),
     ("floor", _number(1, 9, 1)),
     ("month", lambda rng: rng.randint(1, 12)),
@@ -134,12 +192,15 @@ _NUMBERS: list[tuple[str, Maker]] = [
     ("weight", _number(48, 104, 0.5)),
     ("height", _number(152, 196, 1)),
     ("percent|tbsa", _number(5, 45, 2.5)),
-    ("rate|interest", _number(1.5, 9.5, 0.25)),
+    ("life expectancy", _number(82, 95, 1)),
+    ("rate|interest|return|growth|yield|inflation|discount|volatility|tax", _number(1.5, 9.5, 0.25)),
     ("second|delay|timeout|wait|sleep|pause|interval", _number(0.5, 1, 0.5)),  # these may really be waited for
     ("hour|duration", _number(2, 24, 1)),
     ("limit|top|max|count|n|k|size limit|page size", _number(3, 9, 1)),
     ("page|offset|level|depth|priority|stop", _number(1, 2, 1)),
-    ("size|byte", _number(1200, 96000, 100)),
+    ("font size|font", _number(10, 16, 1)),
+    ("start row|end row|start col|end col|start column|end column|row idx|col idx|from row|to row", _number(0, 1, 1)),
+    ("file size|byte", _number(1200, 96000, 100)),
     ("radius|distance|km", _number(80, 400, 20)),
     ("volume|ml", _number(250, 3000, 125)),
     ("balance|income|salary|revenue|budget|loan|principal", _number(12000, 96000, 250)),
@@ -166,16 +227,36 @@ def by_meaning(name: str, description: str, kind: str, rng: Random) -> Any | Non
     if kind == "string" and re.search(r"(?i)(?:^|_)id$|[a-z]I[dD]$", name):
         return None
     table = _TEXT if kind == "string" else _NUMBERS
+    if kind != "string" and re.search(r"(?i)(?:^|_|[a-z])(?:years|months|weeks|days|periods|terms?)$", name):
+        return rng.randint(3, 24)  # a span, not a date's part
     for asked in (name, description):
         if asked is description and kind == "string" and re.search(r"\bIATA\b|airport code", description):
             return rng.choice(_AIRPORTS)
         found = words(asked)[:12]
         for alternatives, make in table:
             for alternative in alternatives.split("|"):
-                if set(alternative.split()) <= set(found):
+                exact = alternative.startswith("=")
+                if (exact and asked is name and name.lower() == alternative[1:]) or (
+                    not exact and set(alternative.split()) <= set(found)
+                ):
                     value = make(rng)
                     return _as_kind(value, kind)
     return None
+
+
+def in_form(form: str, rng: Random) -> str:
+    """A date or time written in one of the forms of :data:`firefly_agents.offline.errors.FORMS`."""
+    if form.startswith("digits "):
+        return "".join(rng.choice("123456789") for _ in range(int(form.split()[1])))
+    year, month, day = _date(rng).split("-")
+    hour, minute = f"{rng.randint(7, 21):02d}", f"{rng.choice((0, 15, 30, 45)):02d}"
+    if form == "ISO 8601":
+        form = "YYYY-MM-DDTHH:MM:SS"
+    date_part, mark, time_part = form.partition("T") if "T" in form else form.partition(" ")
+    if "H" in date_part:
+        date_part, time_part = "", form
+    written = date_part.replace("YYYY", year).replace("MM", month).replace("DD", day)
+    return written + mark + time_part.replace("HH", hour).replace("MM", minute).replace("SS", "00")
 
 
 def fallback(kind: str, rng: Random) -> Any:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,54 @@ def test_fields_inferred_from_results_serve_where_no_output_schema_is_declared(m
     assert edge(graph, ("shop", "get_cart"), ("shop", "pay"), "voucher_code").evidence["schema"]["fit"] > 0.9
 
 
+def test_the_part_that_a_thing_plays_in_a_call_does_not_hide_what_it_is() -> None:
+    place = {"coordinates": {"type": "object", "properties": {"longitude": {"type": "number"}, "latitude": {"type": "number"}}}}
+    tools = [
+        tool("car", "find_place", {"query": {"type": "string"}}, place),
+        tool("car", "rent", {"pick_up_longitude": {"type": "number"}, "dropOffLatitude": {"type": "number"}}),
+    ]
+    graph = build_graph(tools, [])
+    for argument, field in (("pick_up_longitude", "longitude"), ("dropOffLatitude", "latitude")):
+        found = edge(graph, ("car", "find_place"), ("car", "rent"), argument)
+        assert found.evidence["schema"]["path"] == f"$.coordinates.{field}"
+        assert found.evidence["schema"]["fit"] == 1.0
+
+
+def test_values_passed_on_are_an_evidence_of_their_own_and_weaker(make_call: Any) -> None:
+    ids = {"user": {"type": "string"}}
+    tools = [tool("shop", "list", {}), tool("shop", "read", ids), tool("shop", "lock", ids)]
+    calls = []
+    for session in range(4):
+        user = f"usr_{session}8831"
+        calls.append(make_call("list", {}, {"users": [user]}, session=session))
+        calls.append(make_call("read", {"user": user}, {"user": user, "age": 40 + session}, session=session))
+        calls.append(make_call("lock", {"user": user}, {"done": True}, session=session))
+    graph = build_graph(tools, calls)
+    passed = edge(graph, ("shop", "read"), ("shop", "lock"), "user")
+    assert "flow" not in passed.evidence
+    assert passed.evidence["echo"]["count"] == 4
+    assert passed.score < graph.score(ToolKey("shop", "list"), ToolKey("shop", "lock"), "user")
+
+
+def test_any_embedder_can_compare_the_descriptions() -> None:
+    tools = [
+        tool("a", "lodging", {}, {"ref": {"type": "string"}}, description="Places to sleep."),
+        tool("a", "weather", {}, {"sky": {"type": "string"}}, description="Rain or sun."),
+        tool("a", "reserve", {"house": {"type": "string", "description": "Where to stay."}}),
+    ]
+
+    class ByTheme:
+        def embed(self, texts: Sequence[str]) -> Any:
+            sleep = [any(word in text for word in ("sleep", "stay")) for text in texts]
+            return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in sleep], dtype=np.float32)
+
+    graph = build_graph(tools, [], embedder=ByTheme())
+    key = (ToolKey("a", "lodging"), ToolKey("a", "reserve"), "house")
+    assert {one.key for one in graph.edges} == {key}
+    assert graph.by_key[key].evidence["description"]["similarity"] == 1.0
+    assert key not in build_graph(tools, []).by_key
+
+
 def test_switches_and_knobs_are_not_fed() -> None:
     returns = {"verbose": {"type": "boolean"}, "limit": {"type": "integer"}, "unit": {"type": "string"}}
     target = Tool(
@@ -162,6 +212,8 @@ parts = st.fixed_dictionaries(
         "flow": st.builds(lambda w, r: {"weight": w, "false_rate": r}, st.floats(0, 50), st.floats(0, 1)),
         "schema": st.builds(lambda f: {"fit": f}, st.floats(0, 1)),
         "description": st.builds(lambda s: {"similarity": s}, st.floats(0, 1)),
+        "echo": st.builds(lambda w, r: {"weight": w, "false_rate": r}, st.floats(0, 50), st.floats(0, 1)),
+        "judgement": st.builds(lambda level: {"level": level}, st.sampled_from(["high", "medium", "low"])),
     },
 )
 
@@ -172,7 +224,12 @@ def test_the_score_stays_in_range_and_never_falls_when_evidence_grows(
 ) -> None:
     score = score_of(evidence)
     assert 0 <= score < 1
-    for kind, name, step in (("schema", "fit", more), ("description", "similarity", more), ("flow", "weight", flow)):
+    for kind, name, step in (
+        ("schema", "fit", more),
+        ("description", "similarity", more),
+        ("flow", "weight", flow),
+        ("echo", "weight", flow),
+    ):
         known = evidence.get(kind, {"weight": 0.0, "false_rate": 0.0, name: 0.0})
         assert score_of({**evidence, kind: {**known, name: known[name] + step}}) >= score
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.graph import Coverage, Edge, Mix, SubDag, ToolGraph, coverage_of, open_arguments, sample
+from firefly_mcp.graph.sampler import MIN_SCORE
 from firefly_mcp.graph.subdag import shape_of
 from firefly_mcp.types import Call, Tool, ToolKey
 
@@ -65,7 +66,7 @@ def test_every_sub_dag_is_connected_acyclic_ordered_and_callable(seed: int, low:
 
 
 def test_the_sub_dags_of_a_real_recording_hold_the_same(real_graph: ToolGraph) -> None:
-    strong = real_graph.above(0.15)
+    strong = real_graph.above(MIN_SCORE)
     for dag in sample(real_graph, 60, seed=3):
         check(dag, strong)
 
@@ -140,6 +141,15 @@ def test_servers_take_turns_however_many_tools_one_of_them_has() -> None:
     assert Counter(node.key.server for dag in dags for node in dag.nodes)["big"] <= 8
 
 
+def test_a_server_mix_says_where_sub_dags_start_and_leaves_the_others_out() -> None:
+    dags = sample(web(4, 8), 40, seed=6, mix=Mix(servers={"s0": 3.0, "s2": 1.0, "s3": 0.0}, cross_server=0.0))
+    used = Counter(dag.nodes[0].key.server for dag in dags)
+    assert used.keys() == {"s0", "s2"}
+    assert used["s0"] > used["s2"]
+    across = sample(web(4, 8), 10, seed=6, mix=Mix(shapes={"chain": 1}, servers={"s0": 1.0, "s1": 1.0}, cross_server=1.0))
+    assert {node.key.server for dag in across for node in dag.nodes} == {"s0", "s1"}
+
+
 def test_a_tool_whose_id_must_come_from_another_brings_that_other_along() -> None:
     needy = Tool("a", {"name": "get", "inputSchema": {"properties": {"user_id": {"type": "string"}}, "required": ["user_id"]}})
     graph = ToolGraph(
@@ -161,7 +171,16 @@ def test_a_graph_without_edges_gives_single_calls_and_without_tools_nothing() ->
 
 
 def test_a_mix_that_cannot_be_is_refused() -> None:
-    for wrong in ({"shapes": {"star": 1.0}}, {"size": (0, 3)}, {"size": (5, 2)}, {"size": (1, 11)}, {"shapes": {"chain": 0.0}}):
+    with pytest.raises(UsageError, match="nowhere"):
+        sample(web(), 3, mix=Mix(servers={"nowhere": 1.0}))
+    for wrong in (
+        {"shapes": {"star": 1.0}},
+        {"size": (0, 3)},
+        {"size": (5, 2)},
+        {"size": (1, 11)},
+        {"shapes": {"chain": 0.0}},
+        {"servers": {"a": 0.0}},
+    ):
         with pytest.raises(UsageError):
             Mix(**wrong)
 
@@ -192,3 +211,16 @@ def test_coverage_counts_successful_calls_flows_and_misses(real_calls: list[Call
     assert coverage.tools[key] == sum(call.key == key for call in real_calls)
     assert coverage.edges[ToolKey("tau2-airline", "get_user_details"), key, "reservation_id"] == 8
     assert coverage.level(miss) == -2
+
+
+def test_who_only_passes_values_on_is_no_beginning_of_a_plan() -> None:
+    read, lock, users = ToolKey("a", "read"), ToolKey("a", "lock"), ToolKey("a", "list")
+    tools = [
+        Tool(key.server, {"name": key.tool, "inputSchema": {"properties": {"user_id": {"type": "string"}}}})
+        for key in (read, lock, users)
+    ]
+    echo = Edge(read, lock, "user_id", 0.5, {"echo": {"weight": 1.0}})
+    flow = Edge(users, lock, "user_id", 0.5, {"flow": {"weight": 1.0}, "echo": {"weight": 1.0}})
+    dags = sample(ToolGraph(tools, [echo, flow]), 20, seed=1, mix=Mix(shapes={"chain": 1.0}))
+    walked = {(dag.nodes[0].key, dag.nodes[1].key) for dag in dags if dag.links}
+    assert walked == {(users, lock)}

@@ -105,6 +105,8 @@ def test_the_commands_build_show_export_and_sample(store: Path, tmp_path: Path, 
     [
         ["sample", "--shapes", "star=1"],
         ["sample", "--shapes", "chain=x"],
+        ["sample", "--servers", "tau2-airline=x"],
+        ["sample", "--servers", "nowhere"],
         ["sample", "--size", "a-b"],
         ["sample", "--size", "0-4"],
         ["graph", "show", "--tool", "nobody"],

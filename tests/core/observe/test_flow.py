@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firefly_mcp.observe import flows, informative, result_view
-from firefly_mcp.types import Call
+from firefly_mcp.types import Call, Tool, ToolKey
 
 
 def test_a_value_from_an_earlier_answer_is_credited_with_its_path_and_argument(make_call: Any) -> None:
@@ -128,3 +128,67 @@ def test_every_flow_can_be_read_back_from_its_source_and_target(
         assert jsonpath.pointer.resolve(flow.argument, target.arguments) == flow.value
         assert flow.value not in source.arguments.values()
         assert 0 < flow.weight <= 1
+
+
+DAYS = [f"2024-11-{day:02}" for day in range(1, 31)]
+
+
+def test_one_date_among_many_shows_nothing_unless_the_field_bears_the_arguments_name(make_call: Any) -> None:
+    listing = make_call("calendar", {}, {"free": [{"day": day} for day in DAYS]})
+    assert flows([listing, make_call("book", {"arrival": "2024-11-14"}, {})]) == []
+    (flow,) = flows([listing, make_call("book", {"day": "2024-11-14"}, {})])
+    assert flow.path == "$.free[13].day"
+    alone = make_call("next_free", {}, {"free": "2024-11-14"})
+    assert len(flows([alone, make_call("book", {"arrival": "2024-11-14"}, {})])) == 1
+
+
+def test_a_date_that_nobody_is_credited_with_was_the_callers_own(make_call: Any) -> None:
+    calls = [
+        make_call("calendar", {}, {"free": DAYS}),
+        make_call("book", {"arrival": "2024-11-14"}, {"ok": True}),
+        make_call("receipt", {}, {"paid": "2024-11-14"}),
+        make_call("remind", {"at": "2024-11-14"}, {}),
+    ]
+    assert flows(calls) == []
+
+
+def test_a_plain_word_or_a_time_of_day_counts_only_from_a_field_of_the_same_name(make_call: Any) -> None:
+    source = make_call("find", {}, {"searchType": "city", "opensAt": "09:30", "kind": "city"})
+    assert flows([source, make_call("list", {"sort": "city", "pick_up": "09:30"}, {})]) == []
+    found = flows([source, make_call("list", {"search_type": "city", "opens_at": "09:30"}, {})])
+    assert {flow.argument: flow.path for flow in found} == {"/search_type": "$.searchType", "/opens_at": "$.opensAt"}
+
+
+def test_of_several_places_the_one_that_bears_the_arguments_name_is_told(make_call: Any) -> None:
+    source = make_call("find", {}, {"id": "h-88317", "hotel": {"hotel_id": "h-88317"}})
+    (flow,) = flows([source, make_call("details", {"hotelId": "h-88317"}, {})])
+    assert flow.path == "$.hotel.hotel_id"
+
+
+def test_values_that_the_targets_own_schema_offers_show_no_flow(make_call: Any) -> None:
+    schema = {"properties": {"sorts": {"type": "array", "items": {"enum": ["CHEAPEST_FIRST", "BEST_FIRST"]}}}}
+    tools = {ToolKey("shop", "list"): Tool("shop", {"name": "list", "inputSchema": schema})}
+    calls = [make_call("find", {}, {"sorts": ["CHEAPEST_FIRST"]}), make_call("list", {"sorts": ["CHEAPEST_FIRST"]}, {})]
+    assert len(flows(calls)) == 1
+    assert flows(calls, tools=tools) == []
+
+
+def test_who_passed_a_value_on_is_told_on_request_and_marked(make_call: Any) -> None:
+    calls = [
+        make_call("list_users", {}, {"users": ["usr_8831"]}),
+        make_call("get_user", {"id": "usr_8831"}, {"user": {"id": "usr_8831"}}),
+        make_call("lock_user", {"id": "usr_8831"}, {}),
+    ]
+    assert not any(flow.echo for flow in flows(calls))
+    (echo,) = [flow for flow in flows(calls, echoes=True) if flow.echo]
+    assert (echo.source, echo.target, echo.path) == (2, 3, "$.user.id")
+    assert echo.weight == informative("usr_8831") / 2
+    assert [flow for flow in flows(calls, echoes=True) if not flow.echo] == flows(calls)
+
+
+def test_a_value_of_which_only_echoes_are_known_is_the_callers_own(make_call: Any) -> None:
+    calls = [
+        make_call("get_user", {"id": "usr_8831"}, {"id": "usr_8831"}),
+        make_call("lock_user", {"id": "usr_8831"}, {}),
+    ]
+    assert flows(calls, echoes=True) == []
