@@ -60,6 +60,7 @@ _LISTED = (
     f"direction = '{ASIDE}' AND session_id IN (SELECT id FROM slice_session) AND message ->> 'server' IN"
     " (SELECT name FROM server WHERE id IN (SELECT id FROM slice_server))"
 )
+_OF_THE_FILE = " WHERE key NOT IN ('recording_id', 'replay_index')"
 _PARTS: dict[str, str] = {
     "server": "id IN (SELECT id FROM slice_server)",
     "tool_snapshot": "(server_id, name) IN (SELECT server_id, name FROM slice_tool)",
@@ -144,7 +145,7 @@ def _lines(recording: Recording, whole: bool) -> Iterator[tuple[str, Row]]:
     there = {str(name) for (name,) in recording.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table in TABLES:
         if table in there and (whole or table in _PARTS):
-            where = f" WHERE {_PARTS[table]}" if not whole else " WHERE key <> 'recording_id'" if table == "info" else ""
+            where = f" WHERE {_PARTS[table]}" if not whole else _OF_THE_FILE if table == "info" else ""
             found = rows(recording.db, f"SELECT * FROM {table}{where} ORDER BY {_ORDER.get(table, 'id')}")
             yield from ((table, row) for row in (found if whole or table != "blob" else _with_parts(recording, found)))
 

@@ -21,20 +21,30 @@ _MAPPED = 1 << 30
 class Reader:
     """Reads from one recording."""
 
-    def __init__(self, path: Path, uri: str) -> None:
-        """Open the file, which must be a recording that is open already, at ``uri``."""
+    def __init__(self, path: Path, uri: str, *, alone: apsw.Connection | None = None) -> None:
+        """Open the file, which must be a recording that is open already, at ``uri``.
+
+        ``alone`` is the connection that has the file for itself and lets no other in: reads then go over it, and see at once
+        what it writes.
+        """
         self.path = path
+        self._own = alone is None
         with StoreErrors(path):
-            self._db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-            self._db.set_busy_timeout(10_000)
-            self._db.pragma("mmap_size", _MAPPED)
+            if alone is None:
+                self._db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+                self._db.set_busy_timeout(10_000)
+                self._db.pragma("mmap_size", _MAPPED)
+            else:
+                self._db = alone
         self._cursor = self._db.cursor()
         self._reading = False
         self._taken = 0
 
     def snapshot(self) -> int:
         """The number of the snapshot that is held; one is taken if none is. What is committed later is not seen in it."""
-        if not self._reading:
+        if not self._own:
+            self._taken += 1
+        elif not self._reading:
             with StoreErrors(self.path):
                 self._db.execute("BEGIN")
             self._reading = True
@@ -43,7 +53,7 @@ class Reader:
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """The rows of a query."""
-        if not self._reading:
+        if self._own and not self._reading:
             self.snapshot()
         try:
             return self._cursor.execute(sql, values).fetchall()
@@ -58,5 +68,6 @@ class Reader:
             self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
+        """Close the connection, if it is one of its own."""
+        if self._own:
+            self._db.close()

@@ -65,6 +65,7 @@ class Recording:
             self.db = open_database(self.path, create=create, durability=durability, exclusive=exclusive)
         self._servers: dict[str, int] = {}
         self._reader: Reader | None = None
+        self._exclusive = exclusive
 
     def __enter__(self) -> Recording:
         return self
@@ -97,7 +98,7 @@ class Recording:
         """For many small reads; whoever reads releases it. It does not see what a transaction here has not committed yet."""
         if self._reader is None:
             uri = readonly_uri(self.path) if self.readonly else self.path.absolute().as_uri()
-            self._reader = Reader(self.path, uri)
+            self._reader = Reader(self.path, uri, alone=self.db if self._exclusive else None)
         return self._reader
 
     @property

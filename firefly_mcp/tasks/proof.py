@@ -81,9 +81,22 @@ def judge(task: Task, replay: Replay) -> Task:
 
 
 def without_repeats(tasks: Sequence[Task]) -> Ledger:
-    """The set gates, over tasks that passed all others: each is admitted or rejected by what was taken before it."""
+    """The set gates, over tasks that passed all others: each is admitted or rejected by what was taken before it.
+
+    What a guesser may have right is a share of the set that is left, so it is counted anew until that size stands: the set is
+    then admitted again by itself.
+    """
+    expected = len(tasks)
+    while True:
+        ledger = _taken_in_turn(tasks, expected)
+        if len(ledger.admitted) >= expected:
+            return ledger
+        expected = len(ledger.admitted)
+
+
+def _taken_in_turn(tasks: Sequence[Task], expected: int) -> Ledger:
     ledger = Ledger()
-    repeats = Repeats(len(tasks))
+    repeats = Repeats(expected)
     for task in tasks:
         verdict = repeats.uniqueness(task)
         if verdict.passed:

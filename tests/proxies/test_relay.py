@@ -21,6 +21,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import RequestId, notification, request
 from firefly_proxies.record import RecordFactory
+from firefly_proxies.sandbox import common_place
 from tests.proxies.harness import Specs, alive, children_of, gone
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
@@ -240,9 +241,12 @@ async def test_a_sandboxed_server_has_a_home_and_a_folder_of_its_own_and_no_keys
         ) as talk:
             places.append((await talk.call("where"))["result"]["structuredContent"])
     assert [place["keys"] for place in places] == [["MY_KEY"]] * 2
-    assert [place["cwd"] for place in places] == [str(work) for work in prepared]
-    assert len({place["home"] for place in places}) == 2
-    assert all(Path(place["home"]).is_relative_to(tmp_path / "boxes") for place in places)
+    assert len({work.parent for work in prepared}) == 2
+    assert all(work.is_relative_to(tmp_path / "boxes") for work in prepared)
+    # Each sees its own at one place, where the system can show it there.
+    seen = [common_place() or work.parent for work in prepared]
+    assert [place["cwd"] for place in places] == [str(root / "work") for root in seen]
+    assert [place["home"] for place in places] == [str(root / "home") for root in seen]
 
 
 async def test_without_a_sandbox_a_server_runs_as_the_user_would_run_it_less_the_keys_of_models(
