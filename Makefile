@@ -54,6 +54,7 @@ conformance: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.relay --quick
+	$(BIN)/python -m benchmarks.replay --quick
 	$(BIN)/python -m benchmarks.crash --kills 20
 	$(BIN)/python -m benchmarks.soak --quick
 
