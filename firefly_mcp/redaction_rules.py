@@ -7,7 +7,6 @@ request as the recording did.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from firefly_mcp.errors import ConfigError
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.places import PlaceError, parse_place
 from firefly_mcp.secret_values import SHORTEST_INSIDE, SecretValues
+from firefly_mcp.toml_rules import TableReader, read_toml
 
 FILE_NAME = "redaction.toml"
 OWN_RULES = ("config", "echo", "name", "key", "path", "environment")
@@ -102,14 +102,7 @@ def load_rules(path: Path) -> RedactionRules:
     Raises:
         ConfigError: missing, not TOML, or a key of it is wrong; one line that names the file and the key.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is a folder" if path.is_dir() else getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read as redaction rules ({reason})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-    return parse_rules(document, str(path))
+    return parse_rules(read_toml(path, "redaction rules"), str(path))
 
 
 def rules_for(given: Path | None, config: Path | None, secrets: Iterable[str], variables: Mapping[str, str]) -> RedactionRules:
@@ -166,18 +159,7 @@ def parse_rules(document: JsonObject, source: str) -> RedactionRules:
     return RedactionRules(keys, keep, environment, tuple(reader.patterns(document)), tuple(reader.paths(document)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    source: str
-
-    def error(self, key: str, what: str) -> ConfigError:
-        return ConfigError(f"{self.source}: {key}: {what}")
-
-    def known(self, table: Mapping[str, Any], names: Iterable[str], inside: str) -> None:
-        for key in table:
-            if key not in names:
-                raise self.error(f"{inside}{key}", f"no such key; known are {', '.join(names)}")
-
+class _Reader(TableReader):
     def texts(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):

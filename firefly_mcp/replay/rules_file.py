@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from firefly_mcp.errors import ConfigError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.match.kinds import ArgumentKind
 from firefly_mcp.normalize import RULES
 from firefly_mcp.places import PlaceError, parse_place
 from firefly_mcp.replay.faults import INTERNAL_ERROR, FaultKind, FaultRule
 from firefly_mcp.replay.rules import FILE_NAME, NO_REPLAY_RULES, Entry, ReplayRules
+from firefly_mcp.toml_rules import TableReader, read_toml
 from firefly_mcp.types import MatchKind
 
 _TOP = ("defaults", "tools", "faults")
@@ -32,14 +30,7 @@ def load_replay_rules(path: Path) -> ReplayRules:
     Raises:
         ConfigError: missing, not TOML, or a key of it is wrong.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is a folder" if path.is_dir() else getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read as replay rules ({reason})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-    return parse_replay_rules(document, str(path))
+    return parse_replay_rules(read_toml(path, "replay rules"), str(path))
 
 
 def replay_rules_for(given: Path | None, store: Path, note: Callable[[str], None]) -> ReplayRules:
@@ -87,18 +78,7 @@ def parse_replay_rules(document: JsonObject, source: str) -> ReplayRules:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    source: str
-
-    def error(self, key: str, what: str) -> ConfigError:
-        return ConfigError(f"{self.source}: {key}: {what}")
-
-    def known(self, table: Mapping[str, Any], names: Iterable[str], inside: str) -> None:
-        for key in table:
-            if key not in names:
-                raise self.error(f"{inside}{key}", f"no such key; known are {', '.join(names)}")
-
+class _Reader(TableReader):
     def table(self, document: JsonObject, key: str, where: str) -> JsonObject:
         value = document.get(key, {})
         if not isinstance(value, dict):
