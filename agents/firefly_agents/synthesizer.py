@@ -65,7 +65,9 @@ async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callab
     for task in tasks:
         judged.append(judge(task, replay))
     passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
-    executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress) if passed else ([], Counter())
+    executed, kinds = [], Counter[str]()
+    if passed:
+        executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress)
     ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])
     ledger.rejected = [
         *(task for task in judged if not task.verdicts[-1].passed),
