@@ -14,6 +14,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.compose import compose
 from firefly_mcp.tasks.draft import Setting, draft, names_of
+from firefly_mcp.tasks.gates import Grounds
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
@@ -61,9 +62,8 @@ def candidates(recording: Recording) -> list[Task]:
 async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
     """Ask every gate of every task: the pure ones, execution by a real client, then those over the whole set."""
     replay = strict_replay(recording)
-    judged = []
-    for task in tasks:
-        judged.append(judge(task, replay))
+    grounds = Grounds(replay)
+    judged = [judge(task, replay, grounds) for task in tasks]
     passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
     executed, kinds = [], Counter[str]()
     if passed:
