@@ -99,8 +99,7 @@ def test_nothing_of_a_forgotten_session_is_left_in_any_byte_and_the_other_is_unt
 
 def test_the_bytes_are_gone_although_a_killed_process_left_a_log(store: Path) -> None:
     code = (
-        "import os, sys; from firefly_mcp.store.recording import Recording
-from firefly_mcp.store.session_writer import Recording; r = Recording(sys.argv[1]);"
+        "import os, sys; from firefly_mcp.store.recording import Recording; r = Recording(sys.argv[1]);"
         " w = r.begin_session('record', key='key-osier'); w.begin_call('notes', 'tools/call', {'name': 'osier'}); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(store)], check=False, timeout=50)
@@ -175,8 +174,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(store: Path) -> None:
 
 def test_nothing_is_forgotten_while_another_process_has_the_recording_open(store: Path) -> None:
     code = (
-        "import sys; from firefly_mcp.store.recording import Recording
-from firefly_mcp.store.session_writer import Recording; r = Recording(sys.argv[1]);"
+        "import sys; from firefly_mcp.store.recording import Recording; r = Recording(sys.argv[1]);"
         " print('open', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
