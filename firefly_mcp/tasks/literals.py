@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import json_pointer, walk
 from firefly_mcp.schemas import properties, resolve, single
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, same_value
-from firefly_mcp.types import Tool, ToolKey
+from firefly_mcp.types import Call, Tool, ToolKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,14 @@ def _is_default(schema: JsonObject, steps: list[str], value: Any) -> bool:
             own = properties(own, schema).get(step, {})
     found = resolve(own, schema)
     return "default" in found and same_value(found["default"], value)
+
+
+def words_needed(calls: Sequence[Call]) -> int:
+    """About how many words a request needs for these calls: what each is for, and every argument with its name."""
+    count = 0
+    for call in calls:
+        count += 5
+        for _, value in walk(call.arguments):
+            if not isinstance(value, dict | list) and value is not None:
+                count += 2 + (len(value.split()) if isinstance(value, str) else 1)
+    return count

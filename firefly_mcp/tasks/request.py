@@ -84,8 +84,6 @@ def _asked(plan: Sequence[PlanNode], proof: Proof, name: str) -> str:
 
 
 def _selected(select: JsonObject) -> str:
-    if "regex" in select:
-        return f"the {select_label(select)}"
     return f"the {select_label(select)}{_condition(select)}"
 
 
@@ -107,7 +105,7 @@ def _condition(select: JsonObject) -> str:
 
 def select_label(select: JsonObject) -> str:
     """What a selection takes, in plain words."""
-    if "regex" in select:
+    if "regex" in select or "label" in select:
         return str(select.get("label") or "value")
     keys = _keys(str(select.get("path", "$"))) + _keys(str(select.get("take", "$")))
     return item_label(keys) if select.get("take") == "$" else path_label(keys)
