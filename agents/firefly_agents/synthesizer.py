@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from firefly_mcp.dataset.division import divide
+from firefly_mcp.graph.store import read_graph
 from firefly_mcp.state.learn import learn_effects, store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.compose import compose
+from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.pool import Pool
@@ -39,7 +42,8 @@ def candidates(recording: Recording) -> list[Task]:
     replay = strict_replay(recording)
     tools = replay.index.tools
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
-    setting = Setting(recording.id, tools, names_of(tools), variety)
+    near = Distractors(tools, read_graph(recording).edges)
+    setting = Setting(recording.id, tools, names_of(tools), variety, near)
     links = replay.index.connections
     proven = {place for place, link in links.items() if link.origin.startswith("proven(")}
     pool = Pool(replay.index.relation, variety, lambda session, server: (session, server) in proven)
@@ -78,6 +82,7 @@ async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callab
 async def synthesize(recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
     """Draft, prove and store; the recording keeps rejected candidates with the gate that rejected them."""
     synthesis = await prove(candidates(recording), recording, progress=progress)
+    divide(synthesis.ledger, recording)
     keep(recording, synthesis)
     return synthesis
 

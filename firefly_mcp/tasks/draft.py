@@ -14,6 +14,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import pointer_steps
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.tasks.compose import AnswerField, Candidate, answer_fields
+from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.gates.wording import tells
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task_id
 from firefly_mcp.tasks.request import select_label, write_request
@@ -22,8 +23,6 @@ from firefly_mcp.types import Call, Tool, ToolKey
 
 ANSWER_AT_LEAST = 0.25
 MAX_FIELDS = 3
-OFFERED = 10
-TEST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Setting:
     tools: Mapping[ToolKey, Tool]
     names: ExposedNames
     variety: Variety
+    distractors: Distractors
     asked: set[tuple[str, str]] = field(default_factory=set)
     """Answers that earlier drafts ask for, as label and value; a draft prefers what nobody asked yet."""
 
@@ -43,7 +43,7 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
-    offered = _offered(plan, setting, identity)
+    offered = setting.distractors.offered((node.key for node in plan), identity)
     worth = answer_fields(candidate, setting.variety, ANSWER_AT_LEAST)
     secret = [item for item in worth if not _described(item.value, offered, setting)]
     fields = _chosen(secret, identity, setting.asked)
@@ -67,7 +67,6 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
         tools=[setting.names.exposed(key) for key in offered],
         difficulty={2: "easy", 3: "medium"}.get(len(plan), "hard"),
         servers=servers,
-        split=_split(plan),
         now=datetime.fromtimestamp(candidate.outcome.started_at, UTC).strftime("%Y-%m-%d"),
         recording=Source(id=setting.recording_id, digest=""),
     )
@@ -148,26 +147,6 @@ def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
         "required": list(answer),
         "additionalProperties": False,
     }
-
-
-def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[ToolKey]:
-    """The plan's tools and distractors, those of the plan's servers first; in an order that tells nothing."""
-
-    def shuffled(key: ToolKey) -> str:
-        return hashlib.blake2b(f"{seed}{key}".encode(), digest_size=8).hexdigest()
-
-    used = {node.key for node in plan}
-    servers = {node.server for node in plan}
-    others = sorted(
-        (key for key in setting.tools if key not in used), key=lambda key: (key.server not in servers, shuffled(key))
-    )
-    return sorted([*used, *others[: max(0, OFFERED - len(used))]], key=shuffled)
-
-
-def _split(plan: Sequence[PlanNode]) -> str:
-    """By sub-DAG: all tasks over the same tools, joined in the same way, fall on one side."""
-    shape = hash_json([[n.server, n.tool, [[b.argument, b.source] for b in n.bindings]] for n in plan])
-    return "test" if int(shape.split(":")[1][:8], 16) / 0xFFFFFFFF < TEST_SHARE else "train"
 
 
 def names_of(tools: Mapping[ToolKey, Tool]) -> ExposedNames:
