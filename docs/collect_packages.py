@@ -1,8 +1,8 @@
 """Write ``firefly_mcp/servers/packages.json``: licence, repository owner and home page of the servers' packages.
 
-Read from what ``uvx`` and ``npx`` have installed on this machine (their caches hold each package's own metadata), so run it where
-the servers were explored: ``python docs/collect_packages.py SERVERS.json...``. No registry is asked. What was known before and is
-not installed here is kept.
+Read from what ``uvx`` and ``npx`` have installed on this machine (their caches hold each package's own metadata), so run it
+where the servers were explored: ``python docs/collect_packages.py SERVERS.json...``. No registry is asked. What was known
+before and is not installed here is kept.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _python(name: str) -> dict[str, str]:
 
 def _node(name: str) -> dict[str, str]:
     """The metadata of an installed npm package; empty where npx has never installed it."""
-    cache = Path(os.environ.get("npm_config_cache") or Path.home() / ".npm") / "_npx"
+    cache = Path(os.environ.get("npm_config_cache") or Path.home() / ".npm") / "_npx"  # noqa: SIM112
     for path in sorted(cache.glob(f"*/node_modules/{name}/package.json")):
         told = json.loads(path.read_text("utf-8"))
         repository = told.get("repository") or ""

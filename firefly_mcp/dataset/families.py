@@ -1,8 +1,8 @@
 """Families of servers: those that have learning in common, so that one cannot test what another taught.
 
-Two servers are of one family when they come from one vendor (the same package, npm scope or owner of the source repository), are
-for the same API (the same name once words such as ``mcp`` and ``server`` are gone), or have a tool of the same name with the
-same required arguments; and so is whoever is joined to them through others.
+Two servers are of one family when they come from one vendor (the same package, npm scope or owner of the source repository),
+are for the same API (the same name once words such as ``mcp`` and ``server`` are gone), or have a tool of the same name with
+the same required arguments; and so is whoever is joined to them through others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Near-duplicate requests: pairs of texts whose sets of word 4-grams are nearly the same.
 
-An exact join with the prefix filter of Bayardo, Ma and Srikant (2007): two sets whose Jaccard similarity is at least t share one of
-the rarest 4-grams of each, so only such pairs are compared.
+An exact join with the prefix filter of Bayardo, Ma and Srikant (2007): two sets whose Jaccard similarity is at least t share
+one of the rarest 4-grams of each, so only such pairs are compared.
 """
 
 from __future__ import annotations

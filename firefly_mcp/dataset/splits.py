@@ -1,9 +1,9 @@
 """Splits: ``train``, ``test`` and ``test_server``, so that nothing that is tested was there to be learnt.
 
-``test_server`` has every task that uses a server of a held-out family; no such server is in another split. ``test`` has servers
-that training knows, but sub-DAGs and answering calls of its own. No sub-DAG, no near-duplicate request and no answering call is in
-two splits: tasks that share one are put on one side together, and where that cannot be, those on the side with fewer of them are
-dropped and counted. Rows are never drawn: the same tasks get the same splits, in whatever order they come.
+``test_server`` has every task that uses a server of a held-out family; no such server is in another split. ``test`` has
+servers that training knows, but sub-DAGs and answering calls of its own. No sub-DAG, no near-duplicate request and no answering
+call is in two splits: tasks that share one are put on one side together, and where that cannot be, those on the side with fewer
+of them are dropped and counted. Rows are never drawn: the same tasks get the same splits, in whatever order they come.
 """
 
 from __future__ import annotations
@@ -134,14 +134,14 @@ def _set_apart(
     joined: dict[str, set[str]] = defaultdict(set)
     for what in ("request", "answering call"):
         for ids in links[what].values():
-            for task in ids:
-                joined[task].update(ids)
+            for one in ids:
+                joined[one].update(ids)
     by_shape: dict[str, list[str]] = defaultdict(list)
     for task in tasks:
         by_shape[task.sub_dag].append(task.id)
     for shape in sorted(by_shape, key=lambda name: _order(seed, "shape", name)):
         own = set(by_shape[shape])
-        lost = [task for task in own if joined[task] - own - taken]
+        lost = [one for one in own if joined[one] - own - taken]
         if len(lost) <= _LOSS * len(own) and len(taken) + len(own) <= wanted:
             taken |= own
 

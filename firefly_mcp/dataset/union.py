@@ -1,4 +1,4 @@
-"""Groups of things that belong together, found by joining pairs (union-find with path halving, Tarjan and van Leeuwen, 1984)."""
+"""Groups of things that belong together, found by joining pairs (union-find; Tarjan and van Leeuwen, 1984)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Distractors: tools that are offered beside a plan's own, near to them in the tool graph, so that choosing takes understanding.
+"""Distractors: tools offered beside a plan's own and near to them in the tool graph, so that choosing takes understanding.
 
-Tools of the plan's servers come before others; among those, tools that an edge joins to the plan, the best score first, and then
-tools whose name and description are most alike. Nothing is drawn at random: the same recording offers the same tools.
+Tools of the plan's servers come before others; among those, tools that an edge joins to the plan, the best score first, and
+then tools whose name and description are most alike. Nothing is drawn at random: the same recording offers the same tools.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Distractors:
             for other, score in self._scores.get(key, {}).items():
                 joined[other] = max(joined[other], score)
         alike = self._alike(plan)
-        others = [key for key in self._tools if key not in plan]
-        others.sort(
-            key=lambda key: (key.server not in servers, -joined.get(key, 0.0), -round(float(alike[self._at[key]]), 4), key)
-        )
-        return others[:count]
+
+        def order(key: ToolKey) -> tuple[bool, float, float, ToolKey]:
+            return key.server not in servers, -joined.get(key, 0.0), -round(float(alike[self._at[key]]), 4), key
+
+        return sorted((key for key in self._tools if key not in plan), key=order)[:count]
 
     def _alike(self, plan: Sequence[ToolKey]) -> NDArray[np.float32]:
         """For each tool how alike its words are to those of the most similar tool of the plan."""
