@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from firefly_mcp.dataset.division import divide
+from firefly_mcp.graph.store import read_graph
 from firefly_mcp.replay import Replay
 from firefly_mcp.state.learn import store_effects
 from firefly_mcp.store import queries
@@ -16,6 +18,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.assembly import Assembly
 from firefly_mcp.tasks.balance import balanced
 from firefly_mcp.tasks.compose import Candidate, compose, pairs
+from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.fields import Offers
 from firefly_mcp.tasks.model import Task
@@ -56,7 +59,8 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     observations = Observations(index, recording.load_result)
     offers = Offers(recording.load_result, variety, observations.others)
-    setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers)
+    near = Distractors(index.tools, read_graph(recording).edges)
+    setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
     assembly = Assembly(lambda candidate: draft(candidate, setting), offers.best)
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
@@ -121,6 +125,7 @@ async def synthesize(
     synthesis = await prove(drafted, recording, replay=replay, progress=progress)
     kept, left = balanced(synthesis.ledger.admitted, count)
     synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
+    divide(synthesis.ledger, recording)
     keep(recording, synthesis, replay)
     return synthesis
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from firefly_mcp.canonical import hash_json
@@ -17,6 +16,7 @@ from firefly_mcp.observe import pointer_steps, walk
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.tasks.compose import Candidate
+from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.fields import TELLING, AnswerField, Offers, text_of
 from firefly_mcp.tasks.gates.wording import MAX_WORDS, tells
 from firefly_mcp.tasks.kinds import difficulty, kind_of
@@ -26,8 +26,6 @@ from firefly_mcp.types import Call, Tool, ToolKey
 
 MAX_FIELDS = 3
 """Of one call; of all calls of a plan together one more is asked."""
-OFFERED = 10
-TEST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,9 @@ class Setting:
     names: ExposedNames
     relation: EffectRelation
     offers: Offers
+    distractors: Distractors
     asked: set[tuple[str, str]] = field(default_factory=set)
     """Answers that earlier drafts ask for, as label and value; a draft prefers what nobody asked yet."""
-
-    @cached_property
-    def of_server(self) -> dict[str, list[ToolKey]]:
-        """The tools of each server."""
-        found: dict[str, list[ToolKey]] = {}
-        for key in self.tools:
-            found.setdefault(key.server, []).append(key)
-        return found
 
 
 def draft(candidate: Candidate, setting: Setting) -> Task | None:
@@ -56,7 +47,7 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
-    offered = _offered(plan, setting, identity)
+    offered = setting.distractors.offered((node.key for node in plan), identity)
     chosen = _fields(candidate, setting, identity, offered)
     while chosen:
         answer: JsonObject = {}
@@ -84,7 +75,6 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
         difficulty=difficulty(plan, near),
         kind=kind_of(plan, evidence, setting.tools, setting.relation),
         servers=sorted({node.server for node in plan}),
-        split=_split(plan),
         now=datetime.fromtimestamp(max(call.started_at for call in candidate.calls), UTC).strftime("%Y-%m-%d"),
         recording=Source(id=setting.recording_id, digest=""),
     )
@@ -223,32 +213,6 @@ def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
         "required": list(answer),
         "additionalProperties": False,
     }
-
-
-def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[ToolKey]:
-    """The plan's tools and distractors, those of the plan's servers first; in an order that tells nothing."""
-
-    def shuffled(key: ToolKey) -> str:
-        return hashlib.blake2b(f"{seed}{key}".encode(), digest_size=8).hexdigest()
-
-    used = dict.fromkeys(node.key for node in plan)
-    own = [key for server in dict.fromkeys(node.server for node in plan) for key in setting.of_server.get(server, ())]
-    others = sorted((key for key in own if key not in used), key=shuffled)[: max(0, OFFERED - len(used))]
-    everything = list(setting.tools)
-    at = _pick(seed, len(everything))
-    for shift in range(len(everything)):
-        if len(used) + len(others) >= OFFERED:
-            break
-        key = everything[(at + 37 * shift) % len(everything)]
-        if key not in used and key not in others:
-            others.append(key)
-    return sorted([*used, *others], key=shuffled)
-
-
-def _split(plan: Sequence[PlanNode]) -> str:
-    """By sub-DAG: all tasks over the same tools, joined in the same way, fall on one side."""
-    shape = hash_json([[n.server, n.tool, [[b.argument, b.source] for b in n.bindings]] for n in plan])
-    return "test" if int(shape.split(":")[1][:8], 16) / 0xFFFFFFFF < TEST_SHARE else "train"
 
 
 def names_of(tools: Mapping[ToolKey, Tool]) -> ExposedNames:
