@@ -19,7 +19,8 @@ from firefly_mcp.exchange.selection import Selection, Slice
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store import blobs
 from firefly_mcp.store.intake import BATCH
-from firefly_mcp.store.recording import ASIDE, Recording
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import ASIDE
 
 FORMAT = 1
 MARK = "firefly/cassette"
