@@ -25,6 +25,8 @@ USES = 5
 """A core is asked at most so many times, each time for something else or with other parts."""
 PIECE_USES = 6
 TRIES = 12
+SIDES = 24
+TOOLS_OF_SIDE = 30
 
 Draft = Callable[[Candidate], Task | None]
 
@@ -32,21 +34,19 @@ Draft = Callable[[Candidate], Task | None]
 class Assembly:
     """Cores and pieces, and how often each tool and server was used so far."""
 
-    def __init__(
-        self, draft: Draft, offers: Callable[[Call], float] = lambda call: 1.0, side: Callable[[str], str] = lambda server: ""
-    ) -> None:
+    def __init__(self, draft: Draft, offers: Callable[[Call], float] = lambda call: 1.0) -> None:
         """Begin.
 
         Args:
             draft: makes the task of a candidate, if it can.
             offers: how telling the best is that a call's result offers to ask for; 0 when there is nothing.
-            side: parts are joined only of servers on the same side.
         """
         self._draft = draft
         self._offers = offers
-        self._side = side
         self._cores: list[Candidate] = []
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
+        self._sides = 1
+        self._by_side: dict[int, list[ToolKey]] = {}
         self._tools: Counter[ToolKey] = Counter()
         self._servers: Counter[str] = Counter()
         self._tries: Counter[ToolKey] = Counter()
@@ -67,6 +67,10 @@ class Assembly:
         """About ``count`` tasks, the least used tools first; fewer when nothing is left to ask."""
         for of_tool in self._pieces.values():
             of_tool.sort(key=lambda piece: _spread(piece.calls))
+        self._sides = max(1, min(SIDES, len(self._pieces) // TOOLS_OF_SIDE))
+        self._by_side = defaultdict(list)
+        for key, of_tool in self._pieces.items():
+            self._by_side[self._side(of_tool[0])].append(key)
         made = 0
         for uses in range(USES):
             if made >= count:
@@ -168,13 +172,18 @@ class Assembly:
                 grown, words = together, words + more
         return None if grown is core else grown
 
+    def _side(self, candidate: Candidate) -> int:
+        """Parts are joined only on their own side: tasks of different sides share neither an answering call nor a sub-DAG, so
+        that a set can be divided between training and test."""
+        what = [call.key for call in candidate.calls] if candidate.changes else [candidate.outcome.key]
+        return int(hash_bytes("".join(map(str, what)).encode())[-8:], 16) % self._sides
+
     def _least_used(self, core: Candidate) -> list[tuple[int, int, int, ToolKey]]:
-        side = {self._side(server) for server in core.servers}
         seed = _number(core.calls)
         found = [
             (self._tools[key] + self._tries[key] // 2, self._servers[key.server], (seed * 31 + place * 7919) % 10007, key)
-            for place, key in enumerate(self._pieces)
-            if key.server not in core.servers and {self._side(key.server)} == side
+            for place, key in enumerate(self._by_side[self._side(core)])
+            if key.server not in core.servers
         ]
         heapq.heapify(found)
         return found

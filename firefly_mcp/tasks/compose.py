@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
@@ -17,11 +18,12 @@ from firefly_mcp.observe import Flow, flows, is_success, json_path, pointer_step
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.rejection import rejected
+from firefly_mcp.tasks.labels import path_label
 from firefly_mcp.tasks.model import same_value
-from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
+from firefly_mcp.tasks.selection import SelectionError, select, selection_for
+from firefly_mcp.tasks.slots import writable
 from firefly_mcp.tasks.texts import written_values
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.tasks.words import path_label
 from firefly_mcp.types import Call
 
 MAX_CALLS = 6
@@ -109,7 +111,7 @@ def pairs(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         if len(candidate.calls) > 1:
             groups[tuple(sorted(candidate.changes)) or (candidate.calls[0].id,)].append(candidate)
     for group in groups.values():
-        for one, other in zip(group[:PAIRS], group[1 : PAIRS + 1], strict=False):
+        for one, other in pairwise(group[: PAIRS + 1]):
             both = joined([one, other]) if one.outcome.key != other.outcome.key else None
             if both is not None and len(both.calls) <= MAX_CALLS and len(both.calls) < len(one.calls) + len(other.calls):
                 yield both
@@ -276,4 +278,7 @@ def argument_at(arguments: Any, pointer: str) -> Any:
 
 def expressible(call: Call) -> bool:
     """Whether every literal of the call can be stated in a request."""
-    return all(isinstance(value, dict | list) or value is None or stateable(value) for _, value in walk(call.arguments))
+    leaves = [value for _, value in walk(call.arguments) if not isinstance(value, dict | list) and value is not None]
+    return all(map(writable, leaves)) and all(
+        writable(value) for value in call.arguments.values() if isinstance(value, dict | list)
+    )

@@ -112,7 +112,9 @@ Chosen = list[tuple[int, AnswerField]]
 
 def _fields(candidate: Candidate, setting: Setting, seed: str, offered: Sequence[ToolKey]) -> Chosen:
     """For each asked call at least one field that no other call reveals; empty when one of them has none."""
-    known = {text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
+    known = {
+        text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)
+    }
     asked = [call for call in candidate.calls if call.id in candidate.asked]
     chosen: Chosen = []
     for call in asked:
@@ -140,7 +142,14 @@ def _chosen(
 
     def rank(item: AnswerField) -> tuple[bool, bool, bool, bool, float, str]:
         aside = item.label not in taken
-        return item.worth < TELLING, _pair(item) in setting.asked, aside, _is_item(item), -round(item.worth, 1), str(item.select)
+        return (
+            item.worth < TELLING,
+            _pair(item) in setting.asked,
+            aside,
+            _is_item(item),
+            -round(item.worth, 1),
+            str(item.select),
+        )
 
     chosen: list[AnswerField] = []
     for item in sorted(fields, key=rank):

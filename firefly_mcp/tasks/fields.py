@@ -12,12 +12,12 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import View, informative, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step, name_of
 from firefly_mcp.tasks.gates.wording import tells
+from firefly_mcp.tasks.labels import path_label
 from firefly_mcp.tasks.model import same_value
-from firefly_mcp.tasks.request import select_label
+from firefly_mcp.tasks.references import select_label
 from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
 from firefly_mcp.tasks.texts import written_values
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.tasks.words import path_label
 from firefly_mcp.types import Call
 
 TELLING = 0.25

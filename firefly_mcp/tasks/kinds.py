@@ -14,8 +14,8 @@ KINDS = ("chain", "fan_out", "fan_in", "multi_field", "computation", "write_read
 
 _ARITHMETIC = re.compile(
     r"\b(?:add|addition|sum|subtract\w*|multipl\w+|divi\w+|calculat\w+|comput\w+|arithmetic|math\w*|average|mean|median|"
-    r"percent\w*|convert\w*|conversion|sqrt|square root|power|exponent\w*|logarithm\w*|factorial|modul\w+|round\w*|statistic\w*|"
-    r"variance|deviation|interest|payment|amortiz\w+|depreciat\w+|ratio|integral|derivative|matrix|prime|gcd|lcm|evaluate)\b"
+    r"percent\w*|convert\w*|conversion|sqrt|square root|power|exponent\w*|logarithm\w*|factorial|modul\w+|round\w*|"
+    r"statistic\w*|variance|deviation|interest|payment|amortiz\w+|depreciat\w+|ratio|integral|derivative|matrix|prime|gcd|lcm|evaluate)\b"
 )
 
 
@@ -23,11 +23,13 @@ def arithmetic(tool: Tool) -> bool:
     """Whether a tool is there to compute a value from numbers that it is given."""
     first = tool.description.strip().split("\n", 1)[0][:160]
     words = re.sub(r"[_\W]+|(?<=[a-z])(?=[A-Z])", " ", f"{tool.name} {tool.title} {first}").lower()
-    return bool(_ARITHMETIC.search(words)) and '"number"' in str(tool.input_schema).replace("'", '"').replace("integer", "number")
+    return bool(_ARITHMETIC.search(words)) and '"number"' in str(tool.input_schema).replace("'", '"').replace(
+        "integer", "number"
+    )
 
 
 def stateful(plan: Sequence[PlanNode], evidence: Mapping[str, Proof], relation: EffectRelation) -> bool:
-    """Whether a call of the plan changes something that a later call, on which the answer depends, was seen to answer otherwise."""
+    """Whether the plan changes what a later call of it, on which the answer depends, was observed to answer."""
     leading = _leading(plan, {proof.node for proof in evidence.values()})
     for place, writer in enumerate(plan):
         for reader in plan[place + 1 :]:

@@ -99,12 +99,18 @@ class Pool:
         """Two arguments of the target from two calls."""
         for place, (one, first) in enumerate(found):
             for other, second in found[place + 1 :]:
-                if other.pointer == one.pointer or first is second or (first.key, first.args_hash) == (second.key, second.args_hash):
+                if (
+                    other.pointer == one.pointer
+                    or first is second
+                    or (first.key, first.args_hash) == (second.key, second.args_hash)
+                ):
                     continue
                 join = (first.key, target.key, f"{one.pointer} {other.pointer}")
                 if self._joins[join] < PER_JOIN:
                     self._joins[join] += 1
-                    yield Candidate((first, second, target), {first.id: (), second.id: (), target.id: (one, other)}, (target.id,))
+                    yield Candidate(
+                        (first, second, target), {first.id: (), second.id: (), target.id: (one, other)}, (target.id,)
+                    )
                 return
 
     def _index(self, call: Call) -> None:

@@ -3,7 +3,8 @@
 A selection is ``{"path": JSONPath, HOW, "take": JSONPath}`` with one HOW of ``only``, ``where``, ``argmin``, ``argmax`` or
 ``first``, or ``{"regex": pattern with one group}`` for prose. The path starts at ``structuredContent``, else at the JSON in
 the text; ``take`` and the fields of HOW start at the selected item. ``"as": "number"`` reads the taken text as a number
-(``1,234.50`` is 1234.5), ``"as": "text"`` writes a taken number as text. ``label`` says in words what is taken and selects nothing.
+(``1,234.50`` is 1234.5), ``"as": "text"`` writes a taken number as text. ``label`` says in words what is taken and selects
+nothing.
 """
 
 from __future__ import annotations
