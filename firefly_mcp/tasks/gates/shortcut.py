@@ -50,7 +50,7 @@ def shortcut_gate(task: Task, seen: Observed) -> Verdict:
     if _right(task, [*CONSTANTS, task.now[:10], date.fromisoformat(task.now[:10]).year]):
         return Verdict(gate="shortcut", passed=False, reason="common constants are the answer")
     tried = 0
-    known = {value_key(value) for value in stated if not isinstance(value, bool)}
+    known = {value_key(item) for value in stated for _, item in walk(value) if not isinstance(item, bool | dict | list)}
     for tool in seen.grounds.offered(task.tools):
         for candidate, needed in seen.grounds.openings(tool.key):
             if not needed <= known or candidate.result_hash is None:
