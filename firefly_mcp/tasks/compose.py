@@ -20,6 +20,7 @@ from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.tasks.model import same_value
 from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
+from firefly_mcp.tasks.slots import writable
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call
 
@@ -211,4 +212,7 @@ def _at(arguments: Any, pointer: str) -> Any:
 
 def expressible(call: Call) -> bool:
     """Whether every literal of the call can be stated in a request."""
-    return all(isinstance(value, dict | list) or value is None or stateable(value) for _, value in walk(call.arguments))
+    leaves = [value for _, value in walk(call.arguments) if not isinstance(value, dict | list) and value is not None]
+    return all(map(writable, leaves)) and all(
+        writable(value) for value in call.arguments.values() if isinstance(value, dict | list)
+    )
