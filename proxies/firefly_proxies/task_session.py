@@ -191,7 +191,7 @@ class TaskSession:
         if not outcome.accepted:
             return _error(outcome.said)
         return {
-            "content": [{"type": "text", "text": outcome.said}],
+            "content": [{"type": "text", "text": f"{outcome.said} Reward: {outcome.reward:g}"}],
             "structuredContent": {"accepted": True, "reward": outcome.reward},
         }
 
