@@ -157,7 +157,7 @@ class _Bound:
     async def _serve(self, task_id: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         sessions = self._sessions
         if task_id not in sessions.desk.tasks:
-            await _said(404, f"There is no task {task_id!r} here; GET /tasks lists those that there are")(scope, receive, send)
+            await _said(404, _no_task(task_id))(scope, receive, send)
             return
         name = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("session", [])), None)
         if name is not None and not sessions.knows(name, task_id):
@@ -247,7 +247,7 @@ def _add_index(server: Any, sessions: TaskSessions, blind: bool) -> None:
     async def one(request: Request) -> Response:
         task = desk.tasks.get(request.path_params["task"])
         if task is None:
-            return _said(404, f"There is no task {request.path_params['task']!r} here; GET /tasks lists those that there are")
+            return _refused(404, _no_task(request.path_params["task"]))
         return JSONResponse({**_entry(task, request), "request": task.request, "answer_schema": task.answer_schema})
 
     @server.custom_route("/sessions", methods=["POST"])  # type: ignore[untyped-decorator]
@@ -255,9 +255,9 @@ def _add_index(server: Any, sessions: TaskSessions, blind: bool) -> None:
         try:
             task = _asked_for(await request.body(), desk)
         except TaskError as trouble:
-            return _said(404, str(trouble))
+            return _refused(404, str(trouble))
         except ValueError as trouble:
-            return _said(400, str(trouble))
+            return _refused(400, str(trouble))
         name = sessions.name(task)
         url = f"{_url(task, request)}?session={name}"
         return JSONResponse({"session": name, "task": task.id, "url": url, "limits": desk.manifest["limits"]}, 201)
@@ -275,7 +275,7 @@ def _asked_for(body: bytes, desk: TaskDesk) -> Task:
         return desk.next_task()
     task = desk.tasks.get(asked["task"])
     if task is None:
-        raise TaskError(f"There is no task {asked['task']!r} here; GET /tasks lists those that there are")
+        raise TaskError(_no_task(asked["task"]))
     return task
 
 
@@ -303,6 +303,15 @@ def _wanted(entry: JsonObject, wanted: dict[str, str]) -> bool:
 
 def _url(task: Task, request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}/tasks/{task.id}/mcp"
+
+
+def _no_task(task_id: str) -> str:
+    return f"There is no task {task_id!r} here; GET /tasks lists those that there are"
+
+
+def _refused(status: int, message: str) -> Response:
+    """A refusal of the index."""
+    return JSONResponse({"error": message}, status)
 
 
 def _said(status: int, message: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Response:
