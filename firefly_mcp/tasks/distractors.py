@@ -30,6 +30,9 @@ class Distractors:
         """Take in the tools of a recording, and the edges of its graph where one was built."""
         self._tools = dict(sorted(tools.items()))
         self._at = {key: place for place, key in enumerate(self._tools)}
+        self._of_server: dict[str, list[ToolKey]] = defaultdict(list)
+        for key in self._tools:
+            self._of_server[key.server].append(key)
         self._scores: dict[ToolKey, dict[ToolKey, float]] = defaultdict(dict)
         for edge in edges:
             for one, other in ((edge.source, edge.target), (edge.target, edge.source)):
@@ -59,7 +62,10 @@ class Distractors:
         def order(key: ToolKey) -> tuple[bool, float, float, ToolKey]:
             return key.server not in servers, -joined.get(key, 0.0), -round(float(alike[self._at[key]]), 4), key
 
-        return sorted((key for key in self._tools if key not in plan), key=order)[:count]
+        # Tools of the plan's servers come first: where there are enough of them, no other is looked at.
+        own = [key for server in servers for key in self._of_server.get(server, ()) if key not in plan]
+        found = own if len(own) >= count else [key for key in self._tools if key not in plan]
+        return sorted(found, key=order)[:count]
 
     def _alike(self, plan: Sequence[ToolKey]) -> NDArray[np.float32]:
         """For each tool how alike its words are to those of the most similar tool of the plan."""
