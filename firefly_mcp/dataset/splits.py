@@ -31,8 +31,6 @@ _LARGEST = 0.5
 """A group of connected tasks that is larger than this part of a test split is not taken whole."""
 _MOST = 0.3
 """No family is held out that has more than this part of all tasks."""
-_LOSS = 0.25
-"""At most this part of a sub-DAG's tasks may be lost by setting it apart."""
 
 
 @dataclass
@@ -155,20 +153,40 @@ def _tested(tasks: Sequence[Traits], links: Links, seed: str) -> set[str]:
 
 
 def _set_apart(tasks: Sequence[Traits], links: Links, taken: set[str], wanted: float, seed: str) -> None:
-    """Take sub-DAGs out of large connected groups, where few of their tasks are lost by it."""
-    joined: dict[str, set[str]] = defaultdict(set)
+    """Take regions of large connected groups until the test has its share; what is linked across is dropped later.
+
+    A region grows each time by the sub-DAG that leaves the fewest links to the rest (greedy graph growing; Karypis and Kumar,
+    1998).
+    """
+    shape = {task.id: task.sub_dag for task in tasks}
+    members: dict[str, list[str]] = defaultdict(list)
+    for task in tasks:
+        members[task.sub_dag].append(task.id)
+    linked: dict[str, Counter[str]] = {name: Counter() for name in members}
     for what in ("request", "answering call"):
         for ids in links[what].values():
-            for one in ids:
-                joined[one].update(ids)
-    by_shape: dict[str, list[str]] = defaultdict(list)
-    for task in tasks:
-        by_shape[task.sub_dag].append(task.id)
-    for shape in sorted(by_shape, key=lambda name: _order(seed, "shape", name)):
-        own = set(by_shape[shape])
-        lost = [one for one in own if joined[one] - own - taken]
-        if len(lost) <= _LOSS * len(own) and len(taken) + len(own) <= wanted:
-            taken |= own
+            touched = Counter(shape[task] for task in ids if task in shape)
+            for one in touched:
+                for other, count in touched.items():
+                    if one != other:
+                        linked[one][other] += count
+    order = {name: _order(seed, "shape", name) for name in members}
+    total = {name: sum(counts.values()) for name, counts in linked.items()}
+    inside: Counter[str] = Counter()
+    free = set(members)
+    while free and len(taken) < wanted:
+        # Out of touch with the region, a new one begins where the order says.
+        near = [name for name in inside if name in free]
+        grown = (
+            min(near, key=lambda name: (total[name] - 2 * inside[name], order[name]))
+            if near
+            else min(free, key=order.__getitem__)
+        )
+        free.remove(grown)
+        if len(taken) + len(members[grown]) > 1.1 * wanted:
+            continue
+        taken.update(members[grown])
+        inside.update(linked[grown])
 
 
 def _part(out: Splits, links: Links) -> None:
