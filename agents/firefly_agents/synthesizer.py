@@ -21,6 +21,7 @@ from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.draft import Setting, draft, names_of
 from firefly_mcp.tasks.fields import Offers
+from firefly_mcp.tasks.gates import Grounds
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
@@ -96,11 +97,12 @@ async def prove(
 ) -> Synthesis:
     """Ask every gate of every task: the pure ones, execution by a real client, then those over the whole set."""
     replay = replay or strict_replay(recording)
-    judged = []
-    for task in tasks:
-        judged.append(judge(task, replay))
+    grounds = Grounds(replay)
+    judged = [judge(task, replay, grounds) for task in tasks]
     passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
-    executed, kinds = await execution_gate(passed, recording, progress=progress) if passed else ([], Counter())
+    executed, kinds = [], Counter[str]()
+    if passed:
+        executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress)
     ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])
     ledger.rejected = [
         *(task for task in judged if not task.verdicts[-1].passed),
