@@ -9,7 +9,6 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.gates.observed import Observed, Step
 from firefly_mcp.tasks.model import Task, Verdict, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
-from firefly_mcp.types import SessionKind
 
 OBSERVATIONS = 2
 
@@ -30,7 +29,9 @@ def stability_gate(task: Task, seen: Observed) -> Verdict:
             return Verdict(gate="stability", passed=False, reason=f"{node.id}: {step.call.key} is volatile")
         results = _observations(seen, step)
         if len(results) < OBSERVATIONS:
-            return Verdict(gate="stability", passed=False, reason=f"{node.id}: unproven: {len(results)} proven observation")
+            return Verdict(
+                gate="stability", passed=False, reason=f"{node.id}: unproven: {len(results)} observation of proven origin"
+            )
         for selection in used[node.id]:
             values = [_value(result, selection) for result in results]
             if any(not same_value(value, values[0]) for value in values):
@@ -42,7 +43,7 @@ def stability_gate(task: Task, seen: Observed) -> Verdict:
 
 
 def _observations(seen: Observed, step: Step) -> list[JsonObject]:
-    """The results of this call in this state: one of each session of proven origin, if both kinds of run are among them."""
+    """The results of this call in this state: one of each session of proven origin, which has a sandbox of its own."""
     index = seen.replay.index
     by_session: dict[int, str] = {}
     for candidate in index.exact(step.call.key, step.call.args_hash):
@@ -50,9 +51,6 @@ def _observations(seen: Observed, step: Step) -> list[JsonObject]:
         proven = link is not None and link.origin.startswith("proven(")
         if proven and candidate.state_key == step.state_key and candidate.outcome.startswith("blake2b:"):
             by_session.setdefault(candidate.session, candidate.outcome)
-    kinds = {index.sessions[session].kind for session in by_session}
-    if SessionKind.CONFIRM not in kinds or len(by_session) < OBSERVATIONS:
-        return [seen.replay.recording.load_result(outcome) for outcome in list(by_session.values())[:1]]
     distinct = dict.fromkeys(by_session.values())
     loaded = {outcome: seen.replay.recording.load_result(outcome) for outcome in distinct}
     return [loaded[outcome] for outcome in by_session.values()]
