@@ -58,7 +58,7 @@ def sign_test(wins: int, losses: int) -> float:
     count = wins + losses
     if not count:
         return 1.0
-    tail = sum(comb(count, size) for size in range(min(wins, losses) + 1)) / 2**count
+    tail = sum(comb(count, size) for size in range(min(wins, losses) + 1)) / 2.0**count
     return min(1.0, 2 * tail)
 
 

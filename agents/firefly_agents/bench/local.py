@@ -1,7 +1,7 @@
 """A model in a folder on this machine (transformers), as a model of the Agents SDK. Needs ``torch`` and ``transformers``.
 
-Tool calls are read in the forms in which open models write them: ``<tool_call>{"name", "arguments"}</tool_call>`` (Hermes, Qwen,
-SmolLM), ``[TOOL_CALLS][…]`` (Mistral), or a bare JSON object that names an offered tool (Llama).
+Tool calls are read in the forms in which open models write them: ``<tool_call>{"name", "arguments"}</tool_call>`` (Hermes,
+Qwen, SmolLM), ``[TOOL_CALLS][…]`` (Mistral), or a bare JSON object that names an offered tool (Llama).
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class LocalAttempt(Model):
     ) -> ModelResponse:
         """One turn."""
         turn = next(self._turns)
-        offered = [dict(Converter.tool_to_openai(tool)) for tool in tools]
+        offered: list[JsonObject] = [dict(Converter.tool_to_openai(tool)) for tool in tools]
         names = {str(tool["function"]["name"]) for tool in offered}
         messages = [for_template(dict(message)) for message in Converter.items_to_messages(input)]
         if system_instructions:
