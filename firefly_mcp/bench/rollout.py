@@ -26,7 +26,7 @@ class RolloutCall:
         source: the recorded call that answered, by its id.
         cause: why it was missed, else empty.
         is_error: whether the answer was an error, a miss included.
-        node: the plan's node that the call carries out, with the arguments that the plan gives it; else empty.
+        node: the plan's node whose tool and arguments the call has, failed or not; else empty.
         invented: pointers to arguments of a missed call that neither the request, an earlier result nor the schema gave.
         shown: the beginning of what the subject was told.
     """
