@@ -43,10 +43,11 @@ def evaluate(model: str, rows: Sequence[JsonObject], tools: Path, url: str, tria
         trial: how.
         log: ``rollouts.jsonl`` of this evaluation; a new file.
     """
+    names = [str(entry["function"]["name"]) for entry in loads(tools.read_bytes())]
     before = os.environ.get(LOG_VARIABLE)
     os.environ[LOG_VARIABLE] = str(log)
     try:
-        asyncio.run(_evaluate(model, rows, tools, url, trial))
+        asyncio.run(_evaluate(model, rows, names, tools, url, trial))
     finally:
         if before is None:
             del os.environ[LOG_VARIABLE]
@@ -55,7 +56,7 @@ def evaluate(model: str, rows: Sequence[JsonObject], tools: Path, url: str, tria
     return read_lines(log)
 
 
-async def _evaluate(model: str, rows: Sequence[JsonObject], tools: Path, url: str, trial: Trial) -> None:
+async def _evaluate(model: str, rows: Sequence[JsonObject], names: Sequence[str], tools: Path, url: str, trial: Trial) -> None:
     import torch
     from omegaconf import OmegaConf
     from transformers import AutoTokenizer
@@ -80,7 +81,6 @@ async def _evaluate(model: str, rows: Sequence[JsonObject], tools: Path, url: st
         async def generate(self, *, prompt_ids: list[int], sampling_params: dict[str, Any], **_: Any) -> Any:
             return told(await sampler.sample(prompt_ids, sampling_params), sampling_params, sampler.step)
 
-    names = [entry["function"]["name"] for entry in loads(tools.read_bytes())]
     offered = [
         (AnswerTool if name == ANSWER_TOOL else ReplayTool)({"type": "native", "tools": str(tools), "name": name})
         for name in names

@@ -125,7 +125,7 @@ def evaluation(lines: Sequence[JsonObject]) -> JsonObject:
 
 
 def held_out(rollouts: Sequence[JsonObject]) -> list[JsonObject]:
-    """Each validation on held-out tasks, in order of the step after which it was made; every split but ``train`` is held out."""
+    """Each validation on held-out tasks, by the step after which it was made; every split but ``train`` is held out."""
     by_step: dict[int, list[JsonObject]] = defaultdict(list)
     for line in rollouts:
         if line["split"] != TRAIN:
