@@ -40,13 +40,12 @@ def list_tasks(
     as_json: bool,
 ) -> None:
     """List tasks: id, kind, difficulty, servers, calls, split, request."""
-    from firefly_mcp.dataset.strata import kind_of
     from firefly_mcp.tasks.model import read_tasks
 
     everything = read_tasks(tasks_file)
     known: dict[str, set[str]] = {
         "--server": {server for task in everything for server in task.servers},
-        "--kind": {kind_of(task) for task in everything},
+        "--kind": {task.kind for task in everything},
         "--split": {task.split for task in everything},
         "--difficulty": {task.difficulty for task in everything},
     }
@@ -58,7 +57,7 @@ def list_tasks(
         task
         for task in everything
         if (not servers or set(servers) & set(task.servers))
-        and (not kinds or kind_of(task) in kinds)
+        and (not kinds or task.kind in kinds)
         and (not splits or task.split in splits)
         and (not levels or task.difficulty in levels)
     ][:limit]
@@ -66,7 +65,7 @@ def list_tasks(
         emit_json([task.model_dump(mode="json", by_alias=True) for task in found])
         return
     rows = [
-        (task.id, kind_of(task), task.difficulty, ", ".join(task.servers), len(task.plan), task.split, task.request)
+        (task.id, task.kind, task.difficulty, ", ".join(task.servers), len(task.plan), task.split, task.request)
         for task in found
     ]
     table(("id", "kind", "difficulty", "servers", "calls", "split", "*request"), rows)

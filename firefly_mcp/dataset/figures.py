@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firefly_mcp.dataset.strata import kind_of
+from firefly_mcp.dataset.splits import SPLITS
 from firefly_mcp.jsonio import JsonObject, loads
 from firefly_mcp.replay import Replay
 from firefly_mcp.store.recording import Recording
@@ -60,12 +60,16 @@ def figures_of(tasks: Sequence[Task], replay: Replay) -> Figures:
         largest_server=max(servers.values(), default=0) / number,
         largest_tool=max(used.values(), default=0) / number,
         largest_plan=max(plans.values(), default=0) / number,
-        kinds=dict(Counter(kind_of(task) for task in tasks).most_common()),
-        splits=dict(Counter(task.split for task in tasks).most_common()),
+        kinds=dict(Counter(task.kind for task in tasks).most_common()),
+        splits=dict(sorted(Counter(task.split for task in tasks).items(), key=lambda item: _place(item[0]))),
         difficulties=dict(Counter(task.difficulty for task in tasks).most_common()),
         lengths=dict(sorted(Counter(len(task.plan) for task in tasks).items())),
         gates=rejected_by(replay.recording),
     )
+
+
+def _place(split: str) -> tuple[int, str]:
+    return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), split
 
 
 def rejected_by(recording: Recording) -> dict[str, int]:

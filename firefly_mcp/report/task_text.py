@@ -21,8 +21,7 @@ def task_lines(task: Task, seen: Observed | None = None) -> Iterator[str]:
         task: the task.
         seen: its plan as a recording answers it; without it no results are shown.
     """
-    kind = str(getattr(task, "kind", "") or "")
-    yield f"{task.id}  {', '.join(word for word in (kind, task.difficulty, task.split) if word)}, as of {task.now}"
+    yield f"{task.id}  {task.kind}, {task.difficulty}, {task.split}, as of {task.now}"
     yield from ("", task.request, "", "Plan")
     for number, node in enumerate(task.plan, 1):
         yield from _node(number, node, task, seen)
