@@ -26,7 +26,7 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
 
     @server.custom_route("/", methods=["GET"])
     async def about(request: Request) -> Response:
-        limits = desk.manifest["limits"]
+        limits = desk.manifest["budget"]
         return JSONResponse({"server": "firefly serve", "tasks": len(desk.tasks), "blind": blind, "limits": limits})
 
     @server.custom_route("/tasks", methods=["GET"])
@@ -52,7 +52,7 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
             return _refused(400, str(trouble))
         name = sessions.name(task)
         url = f"{_url(task, request)}?session={name}"
-        return JSONResponse({"session": name, "task": task.id, "url": url, "limits": desk.manifest["limits"]}, 201)
+        return JSONResponse({"session": name, "task": task.id, "url": url, "limits": desk.manifest["budget"]}, 201)
 
 
 def _asked_for(body: bytes, desk: TaskDesk) -> Task:
