@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,9 +54,7 @@ def prepare(options: argparse.Namespace) -> None:
     # Lengths depend on the tokenizer, and that on the training split: characters sort out what could never fit.
     short = [one for one in shown if sum(len(str(message)) for message in one.messages) <= 6 * options.tokens]
     divided = {task.id: task for task in divide([one.task for one in short], seed=options.split_seed)}
-    shown = [
-        type(one)(divided[one.task.id], one.messages, one.tools, one.longest_result) for one in short if one.task.id in divided
-    ]
+    shown = [replace(one, task=divided[one.task.id]) for one in short if one.task.id in divided]
     training = [one for one in shown if one.task.split == "train"]
     smoke = preset.load("smoke")
     size = tiny_model.TinySize(**{**smoke.tiny, **options.tiny})

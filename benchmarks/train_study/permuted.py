@@ -1,8 +1,8 @@
 """The counter-check that a model reads results: the same tasks over a recording whose values are others.
 
 Each field of a tool's results has its recorded values permuted among themselves, so that results keep their form and lose
-their content; fields by which a plan finds an item stay. Later calls of a plan take the new values and get the result of the old
-call, permuted in the same way. Labels are then computed anew by executing the plans on the new recording, as always.
+their content; fields by which a plan finds an item stay. Later calls of a plan take the new values and get the result of the
+old call, permuted in the same way. Labels are then computed anew by executing the plans on the new recording, as always.
 """
 
 from __future__ import annotations

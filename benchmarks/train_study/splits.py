@@ -10,7 +10,7 @@ from firefly_mcp.canonical import hash_json
 from firefly_mcp.tasks.model import Task
 
 SERVERS, PLANS, VALUES = "test-server", "test-plan", "test-values"
-"""Held-out splits: no training task uses the server; or has the same sub-DAG; or makes a call with the same literal arguments."""
+"""Held-out splits: no training task uses the server; has the same sub-DAG; makes a call with the same literal arguments."""
 
 
 def sub_dag(task: Task) -> str:

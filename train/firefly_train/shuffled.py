@@ -1,7 +1,7 @@
 """GRPO with its rewards shuffled among the trajectories of a step: a control arm, in which nothing can be learned.
 
-Chosen as any other of verl's advantage estimators: ``algorithm.adv_estimator=firefly_grpo_shuffled``. Everything else (sampling,
-the reward's distribution, the size of updates) stays as it is with GRPO.
+Chosen as any other of verl's advantage estimators: ``algorithm.adv_estimator=firefly_grpo_shuffled``. Everything else
+(sampling, the reward's distribution, the size of updates) stays as it is with GRPO.
 """
 
 from __future__ import annotations
