@@ -20,7 +20,10 @@ AT_ONCE = 128
 
 @dataclass(frozen=True)
 class Trial:
-    """How to score. ``limits`` and ``turns`` are those of training; ``temperature`` 0 is greedy."""
+    """How to score. Lengths and ``turns`` are those of training; ``temperature`` 0 is greedy.
+
+    ``tools_off`` answers every call but the answer's with an error: what is then still right was known without the tools.
+    """
 
     prompt_tokens: int
     response_tokens: int
@@ -30,6 +33,7 @@ class Trial:
     temperature: float = 1.0
     seed: int = 1
     threads: int | None = None
+    tools_off: bool = False
 
 
 def evaluate(model: str, rows: Sequence[JsonObject], tools: Path, url: str, trial: Trial, log: Path) -> list[JsonObject]:
@@ -66,7 +70,7 @@ async def _evaluate(model: str, rows: Sequence[JsonObject], names: Sequence[str]
     from firefly_train.batches import BatchSampler, Limits, load_model
     from firefly_train.loop import ReplayAgentLoop
     from firefly_train.rollout import told
-    from firefly_train.tool import AnswerTool, ReplayTool
+    from firefly_train.tool import AnswerTool, ReplayTool, SilentTool
 
     logging.disable_progress_bar()
     if trial.threads:
@@ -81,9 +85,9 @@ async def _evaluate(model: str, rows: Sequence[JsonObject], names: Sequence[str]
         async def generate(self, *, prompt_ids: list[int], sampling_params: dict[str, Any], **_: Any) -> Any:
             return told(await sampler.sample(prompt_ids, sampling_params), sampling_params, sampler.step)
 
+    kind = SilentTool if trial.tools_off else ReplayTool
     offered = [
-        (AnswerTool if name == ANSWER_TOOL else ReplayTool)({"type": "native", "tools": str(tools), "name": name})
-        for name in names
+        (AnswerTool if name == ANSWER_TOOL else kind)({"type": "native", "tools": str(tools), "name": name}) for name in names
     ]
     config = OmegaConf.create({"actor_rollout_ref": {"rollout": _rollout(trial)}, "data": {}})
     gate = asyncio.Semaphore(AT_ONCE)

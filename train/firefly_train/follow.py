@@ -101,7 +101,8 @@ def _grew(folder: RunFolder, told: int) -> bool:
 
 def environment_of(folder: RunFolder, chosen: Preset, part: int = 0) -> dict[str, str]:
     """The environment in which verl is started; the metrics of a resumed run go to a file of their own."""
-    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    foreign = () if chosen.ray_address else ("RAY_ADDRESS",)
+    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if key not in foreign}
     environment = {**kept, **ours(folder, chosen, part)}
     if chosen.environment.get("VERL_PLATFORM") == "cpu":
         environment.pop("CUDA_VISIBLE_DEVICES", None)  # set but empty, Ray would refuse its one logical GPU

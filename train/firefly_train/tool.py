@@ -71,6 +71,14 @@ class ReplayTool(_Entry):
         return ToolResponse(text=shown(result)), 0.0, {}
 
 
+class SilentTool(_Entry):
+    """A tool that is switched off: a counter-check that a policy needs what tools answer."""
+
+    async def execute(self, instance_id: str, parameters: Any, **kwargs: Any) -> Executed:
+        """Answer nothing."""
+        return ToolResponse(text="error: the tools are switched off"), 0.0, {}
+
+
 class AnswerTool(_Entry):
     """The answer channel."""
 
