@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from firefly_mcp.canonical import hash_bytes
-from firefly_mcp.tasks.balance import FEW, SERVER_SHARE, TOOL_SHARE
+from firefly_mcp.tasks.balance import SERVER_LEAST, SERVER_SHARE, TOOL_LEAST, TOOL_SHARE, limit
 from firefly_mcp.tasks.compose import MAX_CALLS, Candidate, joined
 from firefly_mcp.tasks.literals import words_needed
 from firefly_mcp.tasks.model import Task
@@ -27,8 +27,7 @@ USES = 12
 PIECE_USES = 16
 TRIES = 12
 NEARLY = 0.95
-SERVER_FLOOR, TOOL_FLOOR = 150, 300
-"""Shares are counted of at least so many tasks."""
+"""A server or tool rests when it has so much of what the finished set allows it."""
 SIDES = 24
 TOOLS_OF_SIDE = 30
 
@@ -51,7 +50,7 @@ class Assembly:
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
         self._made = 0
-        self._server_share = SERVER_SHARE
+        self._kinds = 1, 1
         self._by_side: dict[int, list[ToolKey]] = {}
         self._tools: Counter[ToolKey] = Counter()
         self._servers: Counter[str] = Counter()
@@ -73,8 +72,8 @@ class Assembly:
         """About ``count`` tasks, the least used tools first; fewer when nothing is left to ask."""
         for of_tool in self._pieces.values():
             of_tool.sort(key=lambda piece: _spread(piece.calls))
-        servers = {key.server for key in self._pieces} | {server for core in self._cores for server in core.servers}
-        self._server_share = max(SERVER_SHARE, FEW / max(1, len(servers)))
+        keys = {*self._pieces, *(key for core in self._cores for key in _tools(core))}
+        self._kinds = len(keys), len({key.server for key in keys})
         self._sides = max(1, min(SIDES, len(self._pieces) // TOOLS_OF_SIDE))
         self._by_side = defaultdict(list)
         for key, of_tool in self._pieces.items():
@@ -106,7 +105,7 @@ class Assembly:
         supply = Counter(key for core in self._cores for key in _tools(core))
         groups: dict[ToolKey, list[int]] = defaultdict(list)
         for number, core in enumerate(self._cores):
-            if self._core_uses[number] == uses or uses == 0:
+            if self._core_uses[number] <= uses:
                 groups[min(_tools(core), key=lambda key: (supply[key], key))].append(number)
         for numbers in groups.values():
             numbers.sort(key=lambda number: _spread(self._cores[number].calls))
@@ -192,12 +191,13 @@ class Assembly:
 
     def _heavy(self, candidate: Candidate) -> bool:
         """Whether a server or tool of it has its share of the set already; with more tasks it may come in again."""
-        whole = max(self._made, TOOL_FLOOR)
-        tools = any(self._tools[key] >= NEARLY * TOOL_SHARE * whole for key in _tools(candidate))
-        return tools or any(self._heavy_server(server) for server in candidate.servers)
+        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], int(NEARLY * self._made))
+        if any(self._tools[key] >= most for key in _tools(candidate)):
+            return True
+        return any(self._heavy_server(server) for server in candidate.servers)
 
     def _heavy_server(self, server: str) -> bool:
-        return self._servers[server] >= NEARLY * self._server_share * max(self._made, SERVER_FLOOR)
+        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], int(NEARLY * self._made))
 
     def _least_used(self, core: Candidate) -> list[tuple[bool, int, int, int, ToolKey]]:
         seed = _number(core.calls)
