@@ -16,7 +16,7 @@ _SINGLE = re.compile(r"[A-Za-z]\d?")
 
 def select_label(select: JsonObject) -> str:
     """What a selection takes, in plain words."""
-    if "regex" in select:
+    if "regex" in select or "label" in select:
         return str(select.get("label") or "value")
     keys = keys_of(str(select.get("path", "$"))) + keys_of(str(select.get("take", "$")))
     return item_label(keys) if select.get("take") == "$" else path_label(keys)
