@@ -207,3 +207,8 @@ def test_the_wrong_recording_is_refused_in_one_line(files: Files, tmp_path: Path
     errors = capsys.readouterr().err
     assert "use the recording that it was made from" in errors
     assert (str(wrong) in errors, errors.count("\n")) == (True, 1)
+
+
+async def test_the_python_example_attempts_every_task_without_a_server(files: Files) -> None:
+    main: Any = runpy.run_path(str(EXAMPLES / "attempt.py"), run_name="example")["main"]
+    assert await main(str(files.store), str(files.tasks_file)) == [0.0] * len(files.tasks)
