@@ -125,8 +125,10 @@ async def test_an_answer_in_the_last_message_counts_as_well(
 async def test_a_call_that_was_never_recorded_is_the_subjects_wrong_argument(
     store: Path, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[str] = []
+
     def reply(body: dict[str, Any]) -> web.Response:
-        told = results(body)
+        told[:] = results(body)
         if not told:
             return calls("calc_add", {"a": 5555.5, "b": 77.25})
         if len(told) == 1:
@@ -137,6 +139,8 @@ async def test_a_call_that_was_never_recorded_is_the_subjects_wrong_argument(
     assert (rollout.reward, rollout.failure) == (0.0, "argument")
     assert [(call.match, call.cause) for call in rollout.calls] == 2 * [("miss", "never_recorded")]
     assert rollout.calls[0].invented == ["/a"]
+    assert "nearest recorded" in rollout.calls[0].shown
+    assert told == 2 * ["this call cannot be answered here"], "what was recorded instead is no hint to the subject"
 
 
 async def test_an_endpoint_that_refuses_is_the_models_failure(
