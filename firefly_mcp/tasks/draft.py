@@ -47,8 +47,12 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
+    chosen = _fields(candidate, setting, identity)
+    if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
+        return None
     offered = setting.distractors.offered((node.key for node in plan), identity)
-    chosen = _fields(candidate, setting, identity, offered)
+    if any(tells(setting.tools[key].description, item.value) for key in offered for _, item in chosen):
+        return None
     while chosen:
         answer: JsonObject = {}
         evidence: dict[str, Proof] = {}
@@ -110,7 +114,7 @@ Chosen = list[tuple[int, AnswerField]]
 """Answer fields, each with the id of the call whose result holds it."""
 
 
-def _fields(candidate: Candidate, setting: Setting, seed: str, offered: Sequence[ToolKey]) -> Chosen:
+def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
     """For each asked call at least one field that no other call reveals; empty when one of them has none."""
     known = {
         text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)
@@ -122,19 +126,19 @@ def _fields(candidate: Candidate, setting: Setting, seed: str, offered: Sequence
         hidden = [
             item
             for item in setting.offers.of(call).fields
-            if text_of(item.value) not in known and not any(offer.reveals(item.value) for offer in others)
+            if text_of(item.value) not in known
+            and not tells(setting.tools[call.key].description, item.value)
+            and not any(offer.reveals(item.value) for offer in others)
         ]
         wanted = 1 + _pick(seed, MAX_FIELDS) if len(asked) == 1 else 2 if len(asked) == 2 and _pick(seed, 3) == 0 else 1
-        own = _chosen(hidden, wanted, setting, offered, taken=[item.label for _, item in chosen])
+        own = _chosen(hidden, wanted, setting, taken=[item.label for _, item in chosen])
         if not own:
             return []
         chosen += [(call.id, item) for item in own]
     return chosen if any(item.worth >= TELLING for _, item in chosen) else []
 
 
-def _chosen(
-    fields: Sequence[AnswerField], wanted: int, setting: Setting, offered: Sequence[ToolKey], taken: Sequence[str]
-) -> list[AnswerField]:
+def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken: Sequence[str]) -> list[AnswerField]:
     """The most telling fields that were not asked before, at most one of each name, plain paths before chosen items.
 
     A field of a name that is ``taken`` by another call comes first: the answers can then be compared.
@@ -157,8 +161,6 @@ def _chosen(
             break
         # Items are chosen one at a time: two conditions in one request read badly.
         if any(other.label == item.label or (_is_item(item) and _is_item(other)) for other in chosen):
-            continue
-        if any(tells(setting.tools[key].description, item.value) for key in offered):
             continue
         chosen.append(item)
         if len(chosen) == wanted:

@@ -7,9 +7,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from firefly_mcp.bench.manifest import manifest
 from firefly_mcp.errors import TaskError, UsageError
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.manifest import manifest
 from firefly_mcp.tasks.answering import ANSWER_TOOL, answer_tool
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task
@@ -79,13 +79,11 @@ class TaskDesk:
     def reseed(self, seed: int) -> None:
         """Draw anew the order in which tasks are handed out and tools are listed, for sessions opened from now on."""
         self.seed = seed
-        self.manifest = manifest(
-            self.factory.recording,
-            list(self.tasks.values()),
-            self.factory.policy,
-            seed=seed,
-            limits={"calls": self.limits.calls, "seconds": self.limits.seconds},
-        )
+        budget = {"calls": self.limits.calls, "seconds": self.limits.seconds}
+        tasks, recording = list(self.tasks.values()), self.factory.recording
+        full = manifest(tasks, recording, self.factory.policy, {}, k=1, settings=budget)
+        # Who the subjects are, and how often they try, is not for the server to say.
+        self.manifest = {key: value for key, value in full.items() if key not in ("subject", "k")} | {"seed": seed}
         self._order = sorted(self.tasks, key=self._draw)
         self._handed = 0
 
