@@ -15,7 +15,8 @@ from firefly_mcp.observe import is_success
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.types import Call, CallStatus, Session
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import LATEST_HANDSHAKE, RequestId, notification, request
@@ -24,9 +25,9 @@ from firefly_proxies.record import RecordFactory
 _CLIENT = {"name": "firefly-confirm", "version": "1"}
 
 
-def useful(calls: Sequence[Call]) -> bool:
-    """Whether a session may give tasks: at least two calls of it did what they were asked."""
-    return sum(is_success(call) for call in calls) >= 2
+def useful(calls: Sequence[Call], least: int = 2) -> bool:
+    """Whether a session may give tasks: at least so many calls of it did what they were asked."""
+    return sum(is_success(call) for call in calls) >= least
 
 
 def session_calls(recording: Recording, session: Session) -> list[Call]:
