@@ -84,7 +84,7 @@ def test_a_template_that_writes_calls_in_another_form_is_told(tasks: list[Task],
 
 def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording: Recording) -> None:
     demonstrations = demonstrate(tasks, recording)
-    short = demonstrate([tasks[0].model_copy(update={"tools": ["list_hours"]})], recording)
+    short = demonstrate([tasks[0].model_copy(update={"tools": ["find_customer", "list_orders"]})], recording)
     prompt, response = checks.lengths(Words(), short[0])
     fit = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
     assert fit.demonstrations == short

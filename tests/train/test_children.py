@@ -54,7 +54,7 @@ def test_what_the_processes_used_is_counted_while_they_run() -> None:
         process.stdout.readline()
         children.measure()
     process.stdout.close()
-    assert children.cpu_seconds >= 0.3
+    assert children.cpu_seconds >= 0.2, "a tick of the clock may be missing"
 
 
 @LINUX
