@@ -42,7 +42,7 @@ TRAIN_VENV  := .venv-train
 TRAIN_BIN   := $(TRAIN_VENV)/bin
 SAMPLE      := $(VENV)/sample
 TASKS       ?= $(SAMPLE)/tasks.jsonl
-STORE       ?= $(SAMPLE)/recording.db
+STORE       ?= $(SAMPLE)/firefly.db
 RUN         ?= runs/smoke
 STUDY       ?= runs/study
 
