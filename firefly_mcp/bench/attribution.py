@@ -1,10 +1,11 @@
 """Why a rollout failed: the first of these that holds is the reason that is counted.
 
 ``model``: the endpoint failed. ``budget``: calls, seconds or tokens were spent. ``proxy``: our own infrastructure failed.
-``miss``: replay could not answer a call whose every value came from the request, an earlier result or the schema: the recording
-was short, not the subject. ``format``: there is no answer, one that does not fit the schema, or a tool call that is none.
-``answer``: every call of the plan was made and answered, and the answer is still wrong. ``tool``: a tool of the plan was never
-called. ``argument``: the right tools with other arguments, invented ones included.
+``answer``: every call of the plan was made and answered, and the answer is still wrong. ``miss``: the recording was short, not
+the subject: the first call that replay could not answer is one that the plan asks for, or one of a tool beside the plan whose
+every value came from the request, an earlier result or the schema. ``format``: there is no answer, one that does not fit the
+schema, or a tool call that is none. ``tool``: a tool of the plan was never called. ``argument``: the right tools with other
+arguments than the plan's.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from firefly_mcp.types import MatchKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from firefly_mcp.bench.rollout import Rollout
+    from firefly_mcp.bench.rollout import Rollout, RolloutCall
 
-FAILURES = ("model", "budget", "proxy", "miss", "format", "answer", "tool", "argument")
-"""In the order in which they are asked."""
+FAILURES = ("model", "budget", "proxy", "answer", "miss", "format", "tool", "argument")
+"""In the order in which they are asked; ``format`` comes before ``answer`` where every call was right."""
 _TELLING = 0.2
 """Values that carry less information (booleans, small numbers) are nobody's invention."""
 REFUSED = ("invalid_arguments", "unknown_tool")
@@ -38,15 +39,22 @@ def failure_of(task: Task, rollout: Rollout) -> str:
     """The reason of a failed rollout."""
     if rollout.boundary in ("model", "budget", "proxy"):
         return rollout.boundary
-    misses = [call for call in rollout.calls if call.match == MatchKind.MISS and call.cause not in REFUSED]
-    if any(not call.invented for call in misses):
+    unfit = rollout.boundary == "format" or bool(misfit(task, rollout.answer))
+    if {call.node for call in rollout.calls if not call.is_error} >= {node.id for node in task.plan}:
+        return "format" if unfit else "answer"
+    planned = {node.exposed_name for node in task.plan}
+    missed = [call for call in rollout.calls if call.match == MatchKind.MISS and call.cause not in REFUSED]
+    if missed and _recording_was_short(missed[0], planned):
         return "miss"
-    if rollout.boundary == "format" or misfit(task, rollout.answer):
+    if unfit:
         return "format"
-    if {call.node for call in rollout.calls} >= {node.id for node in task.plan}:
-        return "answer"
     called = {call.name for call in rollout.calls}
-    return "argument" if all(node.exposed_name in called for node in task.plan) else "tool"
+    return "argument" if planned <= called else "tool"
+
+
+def _recording_was_short(call: RolloutCall, planned: set[str]) -> bool:
+    """Whether a miss is not the subject's doing. Only the first is asked of: a wrong step leads those after it astray."""
+    return bool(call.node) or (call.name not in planned and not call.invented)
 
 
 def misfit(task: Task, answer: JSON) -> str:
@@ -68,7 +76,7 @@ def carried_out(task: Task, made: Sequence[tuple[str, JSON, JsonObject | None]])
 
     Returns:
         A node's id for each call, or the empty string. A call stands for a node if it has the node's tool and arguments, the
-        bound ones as the results so far give them.
+        bound ones as the results so far give them. Calls that failed count too, up to the first that did not.
     """
     nodes = [""] * len(made)
     results: dict[str, JsonObject] = {}
@@ -77,10 +85,12 @@ def carried_out(task: Task, made: Sequence[tuple[str, JSON, JsonObject | None]])
         if wanted is None:
             continue
         for place, (name, arguments, result) in enumerate(made):
-            if nodes[place] or result is None or name != node.exposed_name or not _same(arguments, wanted):
+            if nodes[place] or name != node.exposed_name or not _same(arguments, wanted):
                 continue
-            nodes[place], results[node.id] = node.id, result
-            break
+            nodes[place] = node.id
+            if result is not None:
+                results[node.id] = result
+                break
     return nodes
 
 

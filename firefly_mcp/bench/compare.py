@@ -17,9 +17,9 @@ def compare(first: RunFolder, second: RunFolder) -> JsonObject:
 
     Returns:
         ``{a, b, tasks, left_out, difference, interval, wins, losses, ties, p, by_server, by_kind, by_difficulty, differs,
-        changed}``: ``difference`` is the mean of pass@1 of ``b`` minus that of ``a`` over the tasks that both hold, ``interval`` its 95%
-        bootstrap interval over tasks, ``p`` the two-sided exact sign test over tasks that differ, ``differs`` what the
-        manifests differ in, ``changed`` the tasks whose score differs.
+        changed}``. ``difference`` is the mean of pass@1 of ``b`` minus that of ``a`` over the tasks that both hold, and
+        ``interval`` its 95% bootstrap interval over tasks; ``p`` is of the two-sided exact sign test over tasks that differ;
+        ``differs`` says what the manifests differ in, ``changed`` lists the tasks whose score differs.
 
     Raises:
         UsageError: no task is in both, or a task of the same id has another answer.
@@ -58,7 +58,7 @@ def sign_test(wins: int, losses: int) -> float:
     count = wins + losses
     if not count:
         return 1.0
-    tail = sum(comb(count, size) for size in range(min(wins, losses) + 1)) / 2**count
+    tail = sum(comb(count, size) for size in range(min(wins, losses) + 1)) / 2.0**count
     return min(1.0, 2 * tail)
 
 

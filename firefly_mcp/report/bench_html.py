@@ -41,6 +41,7 @@ def render_bench(report: JsonObject, tasks: Sequence[Task], rollouts: Sequence[R
     servers = sorted({server for task in held for server in known[task].servers})
     when = (at or datetime.now(UTC)).strftime("%d %B %Y, %H:%M UTC")
     subject = str(report.get("subject") or "a subject")
+    several = report["k"] > 1
     outcomes = ["passed", "failed", *(reason for reason in FAILURES if report["failures"].get(reason))]
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"Firefly: {subject}, {report['pass@1']:.1%}"),
@@ -56,14 +57,15 @@ def render_bench(report: JsonObject, tasks: Sequence[Task], rollouts: Sequence[R
         replay=replay_bars(report["by_match"]),
         failures=_counts(report["failures"], report["rollouts"], "no attempt failed"),
         misses=_counts(report["misses"], sum(report["misses"].values()), "nothing was missed"),
-        by_server=_groups(report["by_server"], "server"),
-        by_kind=_groups(report["by_kind"], "kind"),
+        by_server=_groups(report["by_server"], "server", several),
+        by_kind=_groups(report["by_kind"], "kind", several),
         by_difficulty=_groups(
             {
                 **report["by_difficulty"],
                 **{f"split {name}": group for name, group in report["by_split"].items()},
             },
             "difficulty or split",
+            several,
         ),
         server_options=_options(servers),
         outcome_options=_options(outcomes),
@@ -152,7 +154,7 @@ def _counts(counts: Mapping[str, int], whole: int, none: str) -> str:
     if not counts:
         return f'<p class="empty">{escape(none[:1].upper() + none[1:])}.</p>'
     rows = "".join(
-        f'<li><span>{escape(name)}</span><span class="track">'
+        f'<li><span>{escape(name.replace("_", " "))}</span><span class="track">'
         f'<span class="bad" style="width:{count / max(whole, 1):.2%}"></span></span>'
         f'<span class="n">{count:,} ({count / max(whole, 1):.0%})</span></li>'
         for name, count in sorted(counts.items(), key=lambda pair: -pair[1])
@@ -160,19 +162,20 @@ def _counts(counts: Mapping[str, int], whole: int, none: str) -> str:
     return f'<ol class="funnel bars">{rows}</ol>'
 
 
-def _groups(groups: Mapping[str, Mapping[str, Any]], what: str) -> str:
+def _groups(groups: Mapping[str, Mapping[str, Any]], what: str, several: bool) -> str:
     rows = []
     for name, group in groups.items():
         worst = max(group["failures"].items(), key=lambda pair: pair[1], default=("", 0))[0]
+        others = f"<td>{group['pass@k']:.1%}</td><td>{group['pass^k']:.1%}</td>" if several else ""
         rows.append(
             f"<tr><td>{escape(name)}</td><td>{group['tasks']:,}</td><td>{group['pass@1']:.1%}</td>"
-            f'<td class="hide-narrow">{_range(group["pass@1"], group["interval"])}</td>'
-            f"<td>{group['pass@k']:.1%}</td><td>{group['pass^k']:.1%}</td><td>{group['calls_per_rollout']:.1f}</td>"
-            f"<td>{group['misses']:,}</td><td>{escape(worst)}</td></tr>"
+            f'<td class="hide-narrow">{_range(group["pass@1"], group["interval"])}</td>{others}'
+            f"<td>{group['calls_per_rollout']:.1f}</td><td>{group['misses']:,}</td><td>{escape(worst)}</td></tr>"
         )
+    others = "<th>pass@k</th><th>pass^k</th>" if several else ""
     head = (
-        f'<tr><th>{escape(what)}</th><th>tasks</th><th>pass@1</th><th class="hide-narrow">95% interval</th><th>pass@k</th>'
-        "<th>pass^k</th><th>calls</th><th>misses</th><th>most failures</th></tr>"
+        f'<tr><th>{escape(what)}</th><th>tasks</th><th>pass@1</th><th class="hide-narrow">95% interval</th>{others}'
+        "<th>calls</th><th>misses</th><th>most failures</th></tr>"
     )
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
 

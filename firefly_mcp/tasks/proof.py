@@ -102,6 +102,15 @@ def judge(task: Task, replay: Replay, grounds: Grounds | None = None) -> Task:
     return task.model_copy(update={"verdicts": verdicts, "recording": source})
 
 
+def objections(task: Task, replay: Replay, grounds: Grounds | None = None) -> list[Verdict]:
+    """The verdicts of every pure gate that has something against the task, each asked for itself."""
+    try:
+        seen = observe(task, replay, grounds)
+    except PlanBrokenError as error:
+        return [Verdict(gate="execution", passed=False, reason=str(error))]
+    return [verdict for verdict in (gate(task, seen) for gate in PURE_GATES) if not verdict.passed]
+
+
 def without_repeats(tasks: Sequence[Task]) -> Ledger:
     """The set gates, over tasks that passed all others: each is admitted or rejected by what was taken before it.
 

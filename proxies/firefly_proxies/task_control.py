@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from firefly_mcp.jsonio import JsonObject, loads
 from firefly_proxies.http_checks import Access
-from firefly_proxies.task_http import TaskSessions
 from firefly_proxies.task_results import summary
+from firefly_proxies.task_sessions import TaskSessions
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 

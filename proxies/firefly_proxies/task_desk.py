@@ -7,9 +7,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from firefly_mcp.bench.manifest import manifest
 from firefly_mcp.errors import TaskError, UsageError
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.manifest import manifest
 from firefly_mcp.tasks.answering import ANSWER_TOOL, answer_tool
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task
@@ -41,6 +41,7 @@ class TaskDesk:
         seed: int = 0,
         provenance: bool = False,
         keep: Callable[[JsonObject], None] = lambda result: None,
+        trajectories: bool = True,
     ) -> None:
         """Check the tasks against the recording.
 
@@ -51,6 +52,7 @@ class TaskDesk:
             seed: draws the order in which tasks are handed out and tools are listed.
             provenance: let subjects see how their calls were answered.
             keep: is given each result, with its manifest, as a session ends.
+            trajectories: ``results`` hold the trajectories too; a server that runs for long leaves them to ``keep``.
 
         Raises:
             TaskError: two tasks have one id; or a task was made from another recording, or offers a tool that this one does
@@ -74,18 +76,17 @@ class TaskDesk:
         self.results: list[JsonObject] = []
         self._provenance = provenance
         self._keep = keep
+        self._left_out = () if trajectories else ("trajectory", "manifest")
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Draw anew the order in which tasks are handed out and tools are listed, for sessions opened from now on."""
         self.seed = seed
-        self.manifest = manifest(
-            self.factory.recording,
-            list(self.tasks.values()),
-            self.factory.policy,
-            seed=seed,
-            limits={"calls": self.limits.calls, "seconds": self.limits.seconds},
-        )
+        budget = {"calls": self.limits.calls, "seconds": self.limits.seconds}
+        tasks, recording = list(self.tasks.values()), self.factory.recording
+        full = manifest(tasks, recording, self.factory.policy, {}, k=1, settings=budget)
+        # Who the subjects are, and how often they try, is not for the server to say.
+        self.manifest = {key: value for key, value in full.items() if key not in ("subject", "k")} | {"seed": seed}
         self._order = sorted(self.tasks, key=self._draw)
         self._handed = 0
 
@@ -147,7 +148,7 @@ class TaskDesk:
         if session.ended != "answered" and not session.calls:
             return
         result = {**session.result(), "manifest": self.manifest}
-        self.results.append(result)
+        self.results.append({key: value for key, value in result.items() if key not in self._left_out})
         self._keep(result)
 
     def _check(self, task: Task) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import uvicorn
+from starlette.types import ASGIApp
+
 from firefly_proxies.http_checks import Access
-from firefly_proxies.serve import stop_signals
+from firefly_proxies.serve import DRAIN_SECONDS, listen, stop_signals
 from firefly_proxies.task_control import control_app
 from firefly_proxies.task_desk import TaskDesk
-from firefly_proxies.task_http import running_app, task_app
+from firefly_proxies.task_http import task_app
 from firefly_proxies.task_server import open_once, task_server
 
 
@@ -81,6 +85,40 @@ async def serve_task_stdio(desk: TaskDesk, task_id: str, *, blind: bool = False)
         for session in list(desk.sessions.values()):
             await session.close()
         await desk.close()
+
+
+@asynccontextmanager
+async def running_app(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an ASGI application, its lifespan too, for as long as the block lasts; yields its URL without a path.
+
+    Raises:
+        UsageError: the port is in use or the address is not ours.
+    """
+    sock = listen(host, port)
+    bound_host, bound_port = sock.getsockname()[:2]
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[sock])
+    name = f"[{bound_host}]" if ":" in bound_host else bound_host
+    try:
+        yield f"http://{name}:{bound_port}"
+    finally:
+        for listening in server.servers:
+            listening.close()
+        await server.shutdown()
+        sock.close()
 
 
 def _quiet() -> None:

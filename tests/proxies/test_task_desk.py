@@ -55,7 +55,7 @@ async def test_the_right_answer_is_worth_one_and_its_way_there_is_kept(store: Pa
         (result,) = desk.results
     assert [step["tool"] for step in result["trajectory"]] == ["add_note", "list_notes", "get_note"]
     assert result["by_match"] == {"exact": 3}
-    assert result["manifest"]["recording"]["digest"].startswith("blake2b:")
+    assert result["manifest"]["recording"]["hash"].startswith("blake2b:")
     assert "_meta" not in result["trajectory"][0]["result"]
 
 
@@ -179,14 +179,14 @@ async def test_the_same_seed_gives_the_same_run_to_the_last_digit(store: Path) -
     assert all(names[-1] == "submit_answer" for names in runs[0][2])
 
 
-async def test_replayed_calls_do_not_change_the_recordings_digest(store: Path) -> None:
-    digests = set()
+async def test_replayed_calls_do_not_change_the_recordings_hash(store: Path) -> None:
+    hashes = set()
     for _ in range(2):
         async with opened(store) as desk:
-            digests.add(desk.manifest["recording"]["digest"])
+            hashes.add(desk.manifest["recording"]["hash"])
             session = await desk.open(next(iter(desk.tasks)))
             await session.submit(await solve(session))
-    assert len(digests) == 1
+    assert len(hashes) == 1
 
 
 def _changed(task: Task, **update: Any) -> Task:

@@ -21,8 +21,9 @@ from firefly_proxies.plans import execute_plan, label_of, plain_http, session_cl
 from firefly_proxies.replay import ReplayFactory
 from firefly_proxies.task_control import control_app
 from firefly_proxies.task_desk import TaskDesk
-from firefly_proxies.task_http import running_app, task_app
+from firefly_proxies.task_http import task_app
 from firefly_proxies.task_results import ResultsFile, read_results
+from firefly_proxies.task_serving import running_app
 from tests.proxies import noted
 
 TOKEN = "for-control-only"
@@ -114,7 +115,7 @@ async def test_the_sdks_client_solves_a_task_whichever_era_it_prefers(tmp_path: 
 
 async def test_fastmcps_client_solves_a_task(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, fastmcp.Client(server.endpoint) as client:
-        results = {}
+        results: dict[str, JsonObject] = {}
         for node in server.task.plan:
             arguments = {**node.arguments, **({"note_id": results["n1"]["id"]} if node.bindings else {})}
             results[node.id] = (await client.call_tool(node.exposed_name, arguments)).structured_content or {}
