@@ -15,7 +15,8 @@ from firefly_mcp.observe import is_success
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.types import Call, CallStatus, Session
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import LATEST_HANDSHAKE, RequestId, notification, request

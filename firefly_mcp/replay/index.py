@@ -16,7 +16,10 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.match.tools import ToolMatching
 from firefly_mcp.replay.additions import Additions
 from firefly_mcp.replay.candidate import Candidate, End
-from firefly_mcp.replay.indexing import ERROR, GENERATION, Evidence, Indexer, history_of
+from firefly_mcp.replay.evidence import Evidence
+from firefly_mcp.replay.index_pass import ERROR
+from firefly_mcp.replay.indexing import GENERATION, Indexer
+from firefly_mcp.replay.past import history_of
 from firefly_mcp.replay.rules import ReplayRules
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.history import History, origin_key

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.redact import Redactor
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import CallStatus, SessionKind, is_error_result
 

@@ -12,8 +12,9 @@ import apsw
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.store import queries
 from firefly_mcp.store.blobs import MARK
-from firefly_mcp.store.recording import ASIDE, Recording
+from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.session_writer import ASIDE
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.types import Session, SessionKind
 

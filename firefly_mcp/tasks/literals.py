@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import json_pointer, walk
+from firefly_mcp.observe import json_pointer, pointer_steps, walk
 from firefly_mcp.schemas import properties, resolve, single
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, same_value
-from firefly_mcp.types import Tool, ToolKey
+from firefly_mcp.types import Call, Tool, ToolKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,29 @@ class Literal:
 
 
 def node_literals(node: PlanNode, tool: Tool) -> list[Literal]:
-    """The literals of one node; values equal to the schema's default need not be stated."""
-    bound = {binding.argument for binding in node.bindings}
-    found = []
-    for steps, value in walk(node.arguments):
-        pointer = json_pointer(steps)
-        if isinstance(value, dict | list) or value is None or not steps or pointer in bound:
-            continue
-        if not _is_default(tool.input_schema, [str(step) for step in steps], value):
-            found.append(Literal(node.id, pointer, value))
-    return found
+    """The literals of one node; values equal to the schema's default need not be stated.
+
+    An array that holds no bound value is one literal, and so is an object whose members the schema does not name.
+    """
+    bound = {pointer_steps(binding.argument) for binding in node.bindings}
+    return list(_literals(node, tool.input_schema, (), node.arguments, bound))
+
+
+def _literals(
+    node: PlanNode, schema: JsonObject, steps: tuple[str, ...], value: Any, bound: set[tuple[str, ...]]
+) -> Iterator[Literal]:
+    if value is None or steps in bound or (steps and _is_default(schema, list(steps), value)):
+        return
+    holds_bound = any(place[: len(steps)] == steps for place in bound)
+    members: list[tuple[str, Any]] = []
+    if isinstance(value, dict) and (holds_bound or not steps or _names_members(schema, list(steps), value)):
+        members = list(value.items())
+    elif isinstance(value, list) and holds_bound:
+        members = [(str(place), item) for place, item in enumerate(value)]
+    elif steps:
+        yield Literal(node.id, json_pointer(steps), value)
+    for step, item in members:
+        yield from _literals(node, schema, (*steps, step), item, bound)
 
 
 def predicates(select: JsonObject) -> Iterator[tuple[str, Any]]:
@@ -75,6 +88,17 @@ def _copy(value: Any) -> Any:
 
 
 def _is_default(schema: JsonObject, steps: list[str], value: Any) -> bool:
+    found = resolve(_schema_at(schema, steps), schema)
+    return "default" in found and same_value(found["default"], value)
+
+
+def _names_members(schema: JsonObject, steps: list[str], value: JsonObject) -> bool:
+    """Whether the schema names every member of the object at ``steps``: each can then be stated by its own name."""
+    named = properties(_schema_at(schema, steps), schema)
+    return bool(value) and all(key in named for key in value)
+
+
+def _schema_at(schema: JsonObject, steps: list[str]) -> JsonObject:
     own: JsonObject = schema
     for step in steps:
         if step.isdigit():
@@ -82,5 +106,15 @@ def _is_default(schema: JsonObject, steps: list[str], value: Any) -> bool:
             own = items if isinstance(items, dict) else {}
         else:
             own = properties(own, schema).get(step, {})
-    found = resolve(own, schema)
-    return "default" in found and same_value(found["default"], value)
+    return own
+
+
+def words_needed(calls: Sequence[Call]) -> int:
+    """About how many words a request needs for these calls: what each is for, and every argument with its name."""
+    count = 0
+    for call in calls:
+        count += 5
+        for _, value in walk(call.arguments):
+            if not isinstance(value, dict | list) and value is not None:
+                count += 2 + (len(value.split()) if isinstance(value, str) else 1)
+    return count

@@ -1,34 +1,34 @@
-"""Write a request without a model: a small grammar over the plan.
+"""Write a request without a model: a grammar over the plan.
 
-Every sentence is one call: its goal in the tool's own plain words, the literals it needs, and what it takes from which
-earlier step. The last sentence names the answer fields. Frames are chosen by a hash of the plan, so the same plan is always
-asked in the same words and different plans are not all asked alike.
+Each step is said as its goal, in the tool's own plain words, with the literals it needs and what it takes from which earlier
+step; the answer fields are asked for at the end, at the beginning, or where they arise. Frames are drawn by a hash of the plan.
+What was written is checked: it states every literal and no other, points at nothing unsaid, and is short; else it is
+written again in other and fewer words.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
-from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.literals import node_literals, predicates
-from firefly_mcp.tasks.model import Binding, PlanNode, Proof
-from firefly_mcp.tasks.slots import written
-from firefly_mcp.tasks.words import goal, item_label, listed, path_label
+from firefly_mcp.tasks.clauses import Clauses, is_untold
+from firefly_mcp.tasks.frames import APART, ASK, FIRST, LAST, NEXT, QUESTION, WANT, WAY, Choice, Frames
+from firefly_mcp.tasks.literals import stated_values
+from firefly_mcp.tasks.model import PlanNode, Proof
+from firefly_mcp.tasks.pronouns import unresolved
+from firefly_mcp.tasks.references import select_label as select_label
+from firefly_mcp.tasks.slots import difference
+from firefly_mcp.tasks.steps import steps_of
 from firefly_mcp.types import Tool, ToolKey
 
-_OPENINGS = ("First, {}.", "To start, {}.", "Please {}.", "First of all, {}.")
-_NEXT = ("Then {}.", "Next, {}.", "After that, {}.")
-_LAST = ("Finally, {}.", "Then {}.", "Lastly, {}.")
-_ASKS = ("Tell me {}.", "Report {}.", "Give me {}.", "I need {}.")
-_STEPS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+MAX_WORDS = 60
+_TRIES = 6
+_BRIEF_FROM = 2
 
 
 def write_request(
     plan: Sequence[PlanNode], evidence: Mapping[str, Proof], tools: Mapping[ToolKey, Tool], labels: Mapping[str, str]
 ) -> str:
-    """The request for a plan.
+    """The request for a plan: the first of several writings that passes every check, else the shortest.
 
     Args:
         plan: the calls in order.
@@ -36,100 +36,136 @@ def write_request(
         tools: definitions of the plan's tools.
         labels: a label in plain words for each answer field.
     """
-    choice = _Choice("|".join(f"{node.key}{node.arguments}" for node in plan) + "|".join(evidence))
-    sentences = []
-    for index, node in enumerate(plan):
-        last = index == len(plan) - 1 and len(plan) > 2
-        frames: Sequence[str] = _OPENINGS if index == 0 else _LAST if last else _NEXT
-        sentences.append(choice.of(frames).format(_step(plan, index, tools[node.key])))
-    asked = [_asked(plan, proof, labels[name]) for name, proof in evidence.items()]
-    sentences.append(choice.of(_ASKS).format(listed(asked)))
-    return " ".join(sentences)
+    needed = stated_values(list(plan), evidence, tools)
+    seed = "|".join(f"{node.key}{node.arguments}" for node in plan) + "|".join(evidence)
+    shortest = ""
+    for attempt in range(_TRIES):
+        writing = _Writing(
+            plan, evidence, tools, labels, Choice(f"{seed}#{attempt}" if attempt else seed), brief=attempt >= _BRIEF_FROM
+        )
+        request = writing.text()
+        if difference(needed, request) == ([], []) and not unresolved(request):
+            if len(request.split()) <= MAX_WORDS:
+                return request
+            if not shortest or len(request.split()) < len(shortest.split()):
+                shortest = request
+    return shortest or request
 
 
-class _Choice:
-    """Choices that depend on nothing but the plan."""
+class _Writing:
+    """One attempt at a request."""
 
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._count = 0
+    def __init__(
+        self,
+        plan: Sequence[PlanNode],
+        evidence: Mapping[str, Proof],
+        tools: Mapping[ToolKey, Tool],
+        labels: Mapping[str, str],
+        choice: Choice,
+        *,
+        brief: bool,
+    ) -> None:
+        self._steps = steps_of(plan, tools)
+        self._choice = choice
+        self._brief = brief
+        self._clauses = Clauses(self._steps, choice, brief=brief)
+        self._asked: list[list[tuple[str, Proof]]] = [
+            [(labels[name], proof) for name, proof in evidence.items() if step.holds(proof.node)] for step in self._steps
+        ]
 
-    def of(self, options: Sequence[str]) -> str:
-        self._count += 1
-        digest = hashlib.blake2b(f"{self._count}|{self._seed}".encode(), digest_size=4).digest()
-        return options[int.from_bytes(digest, "big") % len(options)]
+    def text(self) -> str:
+        """The request."""
+        answering = [at for at, fields in enumerate(self._asked) if fields]
+        if len(answering) > 1:
+            return self._asked_where_they_arise()
+        at = answering[0]
+        shape = self._choice.below(10)
+        if at == len(self._steps) - 1 and shape < 3:
+            return self._goal_first(at)
+        if at == len(self._steps) - 1 and shape < 6:
+            return self._sentences(self._clause(place) for place in range(at)) + self._asking_clause(at)
+        asked = self._fields(at, elsewhere=at != len(self._steps) - 1)
+        return self._sentences(self._clause(place) for place in range(len(self._steps))) + self._ask(asked, question=shape >= 8)
+
+    def _goal_first(self, at: int) -> str:
+        goal = self._said(WANT, self._fields(at))
+        way = _capital(self._framed(WAY, self._clauses.of(0)))
+        return (
+            _capital(goal)
+            + " "
+            + self._sentences([way, *(self._clause(place) for place in range(1, len(self._steps)))]).strip()
+        )
+
+    def _asked_where_they_arise(self) -> str:
+        text = ""
+        for at in range(len(self._steps)):
+            if self._asked[at]:
+                text += self._asking_clause(at) + " "
+            else:
+                text += self._sentences([self._clause(at)])
+        return text.strip()
+
+    def _asking_clause(self, at: int) -> str:
+        """A step together with the asking for its fields."""
+        sought = self._sought(at)
+        if sought:
+            frames: Frames = FIRST if at == 0 else NEXT if self._clauses.follows(at) else APART
+            return _capital(self._framed([way for way in frames if ":" not in way[1]], self._said(ASK, [sought]))) + "."
+        ask = self._said(ASK, self._fields(at))
+        if self._clauses.is_aside(at) or self._choice.below(3) == 0:
+            return f"{_capital(self._clause(at))}. {_capital(ask)}."
+        joint = ", and {}" if self._choice.below(2) else " and {}"
+        return _capital(self._clause(at)) + joint.format(ask) + "."
+
+    def _sought(self, at: int) -> str:
+        """What a step finds, where that is the one thing that is asked of it."""
+        if len(self._asked[at]) != 1:
+            return ""
+        label, proof = self._asked[at][0]
+        return (
+            self._clauses.sought(at)
+            if "only" in proof.select and (is_untold(label) or label == self._clauses.outcome(at))
+            else ""
+        )
+
+    def _clause(self, at: int) -> str:
+        last = at == len(self._steps) - 1
+        frames: Frames = FIRST if at == 0 else NEXT
+        if at and not self._clauses.follows(at):
+            frames = APART
+        elif last and len(self._steps) > 2:
+            frames = [*NEXT, *LAST]
+        return self._framed(frames, self._clauses.of(at))
+
+    def _framed(self, frames: Frames, clause: str) -> str:
+        if self._brief:
+            frames = [way for way in frames if len(way[1].split()) <= 2]
+        return self._choice.of(frames).format(clause)
+
+    def _sentences(self, clauses: object) -> str:
+        return "".join(f"{_stopped(_capital(clause))} " for clause in clauses)  # type: ignore[attr-defined]
+
+    def _ask(self, asked: Sequence[str], *, question: bool) -> str:
+        if question:
+            return _capital(self._said(QUESTION, asked))
+        return _capital(self._said(ASK, asked)) + "."
+
+    def _said(self, frames: Frames, asked: Sequence[str]) -> str:
+        if self._brief:
+            frames = [way for way in frames if len(way[1].split()) <= 4]
+        together = ", ".join(asked[:-1]) + " and " + asked[-1] if len(asked) > 1 else asked[0]
+        return self._choice.of(frames).format(
+            together, are="is" if len(asked) == 1 else "are", has="is" if len(asked) == 1 else "are"
+        )
+
+    def _fields(self, at: int, *, elsewhere: bool = False) -> list[str]:
+        return self._clauses.fields(at, self._asked[at], elsewhere=elsewhere)
 
 
-def _step(plan: Sequence[PlanNode], index: int, tool: Tool) -> str:
-    node = plan[index]
-    said = [f"{_argument_label(literal.pointer)} {written(literal.value)}" for literal in node_literals(node, tool)]
-    said += [_reference(plan, index, binding) for binding in node.bindings]
-    return f"{goal(tool)} with {listed(said)}" if said else goal(tool)
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _reference(plan: Sequence[PlanNode], index: int, binding: Binding) -> str:
-    source = next(place for place, node in enumerate(plan) if node.id == binding.source)
-    where = "that" if source == index - 1 else f"step {_STEPS[source]}"
-    argument = _argument_label(binding.argument)
-    role = "" if select_label(binding.select) == argument else f" as the {argument}"
-    return f"{_selected(binding.select)} from {where}{role}"
-
-
-def _asked(plan: Sequence[PlanNode], proof: Proof, name: str) -> str:
-    """What is asked of a step's result; the last step needs no naming."""
-    place = next(place for place, node in enumerate(plan) if node.id == proof.node)
-    condition = _condition(proof.select)
-    said = f"the {name}{condition}"
-    return said if place == len(plan) - 1 else f"{said} from step {_STEPS[place]}"
-
-
-def _selected(select: JsonObject) -> str:
-    if "regex" in select:
-        return f"the {select_label(select)}"
-    return f"the {select_label(select)}{_condition(select)}"
-
-
-def _condition(select: JsonObject) -> str:
-    """How an item is chosen, in words; the slot parser reads the literals back."""
-    item = item_label(_keys(str(select.get("path", "$")))) if select.get("take", "$") != "$" else "entry"
-    terms = [f"{path_label(_keys(field))} {written(value)}" for field, value in predicates(select)]
-    if terms:
-        return f" of the {item} with {listed(terms)}"
-    if "first" in select:
-        order = "last" if select["first"].get("desc") else "first"
-        return f" that comes {order} in alphabetical order"
-    for how, word in (("argmin", "lowest"), ("argmax", "highest")):
-        if how in select:
-            by = path_label(_keys(str(select[how])))
-            return f" of the {item} with the {word} {by}" if select[how] != "$" else f" that is the {word}"
-    return ""
-
-
-def select_label(select: JsonObject) -> str:
-    """What a selection takes, in plain words."""
-    if "regex" in select:
-        return str(select.get("label") or "value")
-    keys = _keys(str(select.get("path", "$"))) + _keys(str(select.get("take", "$")))
-    return item_label(keys) if select.get("take") == "$" else path_label(keys)
-
-
-def _argument_label(pointer: str) -> str:
-    return path_label([step for step in pointer_steps(pointer) if not step.isdigit()])
-
-
-def _keys(path: str) -> list[str]:
-    """The object keys of one of our JSONPaths (``$.a['b c'][*]``)."""
-    keys: list[str] = []
-    rest = path[1:]
-    while rest:
-        if rest.startswith("."):
-            end = min((at for at in (rest.find(".", 1), rest.find("[", 1)) if at > 0), default=len(rest))
-            keys.append(rest[1:end])
-            rest = rest[end:]
-        elif rest.startswith("['"):
-            end = rest.find("']")
-            keys.append(rest[2:end])
-            rest = rest[end + 2 :]
-        else:
-            rest = rest[rest.find("]") + 1 :]
-    return keys
+def _stopped(clause: str) -> str:
+    opening = clause.split()[0].lower()
+    return f"{clause}?" if opening in ("could", "can", "would") else f"{clause}."

@@ -1,93 +1,205 @@
-"""Words for people: labels of fields, and the goal of a tool, taken from its own title and description after a filter.
+"""The goal of a tool in plain words, taken from its own description, title or name after a filter.
 
-What servers say is untrusted text. A phrase is kept only if it is plain words: no snake_case, markup, digits or quotes.
+What servers say is untrusted text. A phrase is kept only if it is plain words: no snake_case, markup, quotes or numbers, no
+word that points at something outside of the request, and nothing that speaks to a model instead of telling what the tool does.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 from firefly_mcp.state.verbs import is_verb
+from firefly_mcp.tasks.labels import label as label
+from firefly_mcp.tasks.labels import path_label as path_label
 from firefly_mcp.types import Tool
 
 MAX_GOAL_WORDS = 11
 
-_SPLIT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z'-]*")
-_CUT = re.compile(r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b")
-_SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", ", ")
+_PLAIN = re.compile(r"[A-Za-zÀ-ž][A-Za-zÀ-ž'-]*(?:-\d)?")
+_ASIDE = re.compile(r"\s*\([^()]*\)")
+_CUT = re.compile(
+    r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
+    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? so (?:that|subsequent)\b|,? suitable for\b"
+)
+_SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
-_GENERIC = frozenset(
-    "result results value values data output item items entries records content text response id name type status".split()
-)
-_IRREGULAR = {"return": "find", "returns": "find", "run": "run"}
+_NEEDLESS = frozenset("given specified provided supplied certain particular deterministic".split())
+_POINTING = frozenset("it its they them their this these those you your we our i my here above below following".split())
+_SHOUTED = frozenset("MUST WARNING ZERO ALWAYS NEVER ONLY NOT IMPORTANT NOTE DEPRECATED REQUIRED CRITICAL USE CALL".split())
 _DANGLING = frozenset(
-    "a an and are as at be been by can for from has have if in into is not of on or the that to via when which with".split()
+    """a an and are as at be been by can for from has have if in into is not of on or the that to via when which with new
+    new, all back within between over under after before per than using""".split()
 )
+_DETERMINERS = frozenset("a an the all any one two three each every whether if multiple several existing new".split())
+_OTHER_VERBS = frozenset(
+    """append combine conduct count cross draft draw echo emit enter evaluate fill find gather give isolate label make map
+    perform pick print produce project raise reduce reflect report restore reverse rotate set shift shorten shuffle sum
+    swap take tell test turn unpack use wait""".split()
+)
+_LATE_VERBS = frozenset(
+    """get list create add update delete remove search find set show read write parse format analyze convert compare
+    validate measure query apply check fetch""".split()
+)
+"""Verbs that are taken for the verb of a name even where they are not its first word."""
+_ASKING = frozenset("get list fetch find search show retrieve calculate compute generate compare describe explain".split())
+_IRREGULAR = {
+    "return": "find",
+    "returns": "find",
+    "eval": "evaluate",
+    "calc": "calculate",
+    "is": "test for",
+    "has": "look for",
+    "lookup": "look up",
+}
+_EVENTS = frozenset("analysis audit check comparison conversion lookup search simulation test validation".split())
+_QUESTIONS = frozenset("how what where whether which who why".split())
+_FINDS = re.compile(r"(?:find|get|calculate|compute|work out|determine|count|retrieve|fetch|show) the (.+)")
+_HEAD_END = re.compile(r" (?:of|for|between|from|in|with|on|to|using|by|at|within|across|that|and|or|under|over|into|as) ")
 _FILLER = re.compile(
-    r"^(?:this tool|this function|tool to|tool for|use this (?:tool )?to|allows? you to|a tool (?:to|for|that))\s+", re.I
+    r"^(?:this tool (?:is used to|can be used to|lets you|will)?|this function|tool to|tool for|use this (?:tool )?to"
+    r"|allows? you to|lets you|a tool (?:to|for|that)|helper to|simply|first,|step \w+:)\s+",
+    re.IGNORECASE,
 )
-
-
-def label(name: str) -> str:
-    """A field's or argument's name as plain words: ``startDate`` and ``start_date`` are ``start date``."""
-    words = [word if word.isupper() and len(word) > 1 else word.lower() for word in _SPLIT.findall(name)]
-    return " ".join(word for word in words if not word.isdigit()) or "value"
-
-
-def path_label(names: list[str]) -> str:
-    """The label of a value by the keys that lead to it; a generic last key is told by the one before."""
-    names = [name for name in names if label(name) != "value" or name]
-    if not names:
-        return "result"
-    own = label(names[-1])
-    parents = [label(name) for name in names[:-1] if label(name) not in _GENERIC]
-    if own in _GENERIC and parents:
-        return f"{_singular(parents[-1])} {own}"
-    return own
-
-
-def item_label(names: list[str]) -> str:
-    """What one entry of a list is called by the keys that lead to the list."""
-    named = [label(name) for name in names if label(name) not in _GENERIC and not label(name).endswith("results")]
-    return _singular(named[-1]) if named else "entry"
 
 
 def goal(tool: Tool) -> str:
     """What a tool does, as an imperative without a full stop: ``find the next business day``."""
-    for source in (tool.description, tool.title):
-        phrase = _phrase(source)
-        if phrase and not ("_" in tool.name and tool.name.lower() in phrase.lower()):
-            return phrase
-    return _from_name(tool.name)
+    return goals(tool)[0]
 
 
-def _phrase(text: str) -> str:
+def short_goal(tool: Tool) -> str:
+    """The same in as few words as its description or title allows; its name only where both are silent or long."""
+    told = goals(tool)
+    return min(told[:-1] or told, key=lambda phrase: (len(phrase.split()), len(phrase)))
+
+
+def outcome(tool: Tool) -> str:
+    """What the tool finds, where its goal says so, else ``""``: of ``find the weekday name for a date`` the weekday name."""
+    found = _FINDS.fullmatch(goal(tool))
+    noun = _HEAD_END.split(found.group(1))[0].split() if found else []
+    return " ".join(noun) if 1 <= len(noun) <= 4 and noun[-1].lower() not in _DANGLING else ""
+
+
+def sought(said: str) -> str:
+    """The noun phrase of a goal that finds something, with its article: ``the weekday name for a date``; else ``""``."""
+    return said[found.start(1) - 4 :] if (found := _FINDS.fullmatch(said)) else ""
+
+
+def goals(tool: Tool) -> tuple[str, ...]:
+    """Every goal that the tool's description, title and name offer, the best first."""
+    return _goals(tool.server, tool.name, tool.title or "", tool.description)
+
+
+@lru_cache(maxsize=20_000)
+def _goals(server: str, name: str, title: str, description: str) -> tuple[str, ...]:
+    by_name = _from_name(server, name)
+    verb = by_name.split()[0]
+    found = [_phrase(description, verb, description), _phrase(title, verb, description)]
+    told = [phrase for phrase in found if phrase and not ("_" in name and name.lower() in phrase.lower())]
+    return (*dict.fromkeys(told), by_name)
+
+
+def _phrase(text: str, verb_of_name: str, description: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return ""
-    first = _FILLER.sub("", _CUT.split(_MARKUP.sub("", lines[0].replace("\u2194", " to ")))[0].strip())
-    words = first.replace("/", " or ").split()
-    comma = next((place for place, word in enumerate(words) if word.endswith(",") and place >= 2), None)
-    words = words if comma is None else words[: comma + 1]
-    if len(words) > MAX_GOAL_WORDS:
-        joined = " ".join(words)
-        cuts = [joined.find(cut, 12) for cut in _SOFT_CUT]
-        end = min((cut for cut in cuts if cut > 0), default=-1)
-        words = joined[:end].split() if end > 0 else []
-    cleaned = [word.strip(",") for word in words]
-    while cleaned and cleaned[-1].lower() in _DANGLING:
-        cleaned.pop()
-    if not 2 <= len(cleaned) <= MAX_GOAL_WORDS or not all(_PLAIN.fullmatch(word) for word in cleaned):
+    plain = _MARKUP.sub("", _ASIDE.sub("", lines[0].replace("\u2194", " to ")))
+    first = _CUT.split(_FILLER.sub("", plain))[0].strip()
+    words = [word for word in first.replace("/", " or ").split() if word.lower() not in _NEEDLESS]
+    words = _to_length(_before_comma(words))
+    while words and words[-1].lower() in _DANGLING:
+        words.pop()
+    if not 2 <= len(words) <= MAX_GOAL_WORDS or not all(_PLAIN.fullmatch(word) for word in words):
         return ""
-    verb = _imperative(cleaned[0])
-    if not is_verb(verb):
-        return f"work out the {' '.join(cleaned)}"
-    return " ".join([verb, *cleaned[1:]])
+    if any(word.lower() in _POINTING or word in _SHOUTED for word in words):
+        return ""
+    return _imperative_phrase(_sentence_case(words, description), verb_of_name)
+
+
+def _before_comma(words: list[str]) -> list[str]:
+    """The words before the first comma; none if the comma is one of an enumeration, which cannot be cut."""
+    comma = next((place for place, word in enumerate(words) if word.endswith(",")), None)
+    if comma is None:
+        return words
+    enumerates = any(word.lower() in ("or", "and") or word.endswith(",") for word in words[comma + 1 : comma + 6])
+    return [] if comma < 2 or enumerates else [*words[:comma], words[comma].rstrip(",")]
+
+
+def _to_length(words: list[str]) -> list[str]:
+    if len(words) <= MAX_GOAL_WORDS:
+        return words
+    joined = " ".join(words)
+    cuts = [cut for mark in _SOFT_CUT for cut in (joined.rfind(mark, 12, 80),) if cut > 0]
+    for cut in sorted(cuts, reverse=True):
+        shorter = joined[:cut].split()
+        if len(shorter) <= MAX_GOAL_WORDS - 1:
+            return shorter
+    return []
+
+
+def _sentence_case(words: Sequence[str], description: str) -> list[str]:
+    """Lower case for words that have a capital only because they begin a sentence or stand in a title."""
+    capital = [word[:1].isupper() and not _is_acronym(word) for word in words]
+    titled = len(words) > 1 and sum(capital) >= len(words) - sum(word in _DANGLING for word in words) - 1 and sum(capital) > 1
+
+    def lower(place: int, word: str) -> bool:
+        if not capital[place]:
+            return False
+        return place == 0 or (titled and not re.search(rf"(?<=[a-z,] ){re.escape(word)}\b", description))
+
+    return [word.lower() if lower(place, word) else word for place, word in enumerate(words)]
+
+
+def _is_acronym(word: str) -> bool:
+    return any(char.isupper() for char in word[1:]) or (len(word) == 1 and word != "A")
+
+
+def _imperative_phrase(words: Sequence[str], verb_of_name: str) -> str:
+    first = words[0].lower()
+    if first in _QUESTIONS:
+        return f"find out {' '.join(words)}"
+    verb = _imperative(words[0])
+    if _acts(verb) or (len(words) > 1 and words[1].lower() in _DETERMINERS and "-" not in first[:1]):
+        rest = [
+            _imperative(w) if words[i] == "and" and w.endswith("s") and _acts(_imperative(w)) else w
+            for i, w in enumerate(words[1:])
+        ]
+        return _with_article(" ".join([verb, *rest]))
+    noun = " ".join(words)
+    asking = verb_of_name if verb_of_name in _ASKING and not noun.startswith(verb_of_name) else ""
+    if first in ("the", "a", "an"):
+        return f"{asking or 'get'} {noun}"
+    head = re.split(r" (?:of|for|between|from|in|with|on|to|using) ", noun)[0].split()[-1]
+    return f"{'run' if head in _EVENTS else asking or 'work out'} the {noun}"
+
+
+def _with_article(phrase: str) -> str:
+    """``delete task`` is ``delete the task``; what is plural, or has its own determiner, stays."""
+    verb, _, rest = phrase.partition(" ")
+    words = rest.split()
+    if not words or words[0].lower() in _DETERMINERS | _DANGLING | {
+        "if",
+        "whether",
+        "how",
+        "up",
+        "out",
+        "down",
+        "off",
+        "through",
+    }:
+        return phrase
+    head = re.split(r" (?:of|for|between|from|in|with|on|to|using|by|into|at|as|and) ", rest)[0]
+    return phrase if head.endswith("s") and not head.endswith("ss") else f"{verb} the {rest}"
+
+
+def _acts(verb: str) -> bool:
+    return is_verb(verb) or verb in _OTHER_VERBS
 
 
 def _imperative(word: str) -> str:
-    lower = word.lower()
+    lower = word.lower() if not _is_acronym(word) else word
     if lower in _IRREGULAR:
         return _IRREGULAR[lower]
     if re.search(r"(?:ss|us|is)$", lower) or not lower.endswith("s"):
@@ -97,22 +209,16 @@ def _imperative(word: str) -> str:
     return lower[:-2] if re.search(r"(?:sh|ch|x|ss|zz)es$", lower) else lower[:-1]
 
 
-def _from_name(name: str) -> str:
+def _from_name(server: str, name: str) -> str:
+    """The goal by the tool's name: its verb first, without the words of the server's own name before it."""
     words = [word for word in label(name).split() if word]
-    if is_verb(words[0]):
-        return " ".join(words)
-    return f"work out the {' '.join(words)}"
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
-
-
-def article(noun: str) -> str:
-    """``a`` or ``an`` before the noun."""
-    return "an" if noun[:1].lower() in "aeiou" else "a"
-
-
-def listed(parts: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    own = set(re.findall(r"[a-z]+", server.lower()))
+    while len(words) > 1 and words[0].lower() in own and not is_verb(words[0].lower()):
+        words.pop(0)
+    late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in _LATE_VERBS)
+    place = 0 if _acts(words[0].lower()) else next(late, None)
+    if place is None or len(words) == 1:
+        return f"run the {' '.join(words)}" if words[-1].lower() in _EVENTS else f"work out the {' '.join(words)}"
+    verb = _IRREGULAR.get(words[place].lower(), words[place].lower())
+    rest = words[:place] + words[place + 1 :]
+    return _with_article(" ".join([verb, *rest])) if place == 0 else " ".join([verb, "the", *rest])

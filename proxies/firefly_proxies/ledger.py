@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 from firefly_mcp.errors import StoreError
 from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.redaction_rules import RedactionRules
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_proxies.upstream_stdio import say
 
 

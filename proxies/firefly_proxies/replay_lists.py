@@ -15,7 +15,8 @@ from typing import TypeVar
 from firefly_mcp.canonical import call_hash
 from firefly_mcp.jsonio import JSON, JsonObject, loads
 from firefly_mcp.replay import ReplayIndex
-from firefly_mcp.store.recording import ASIDE, Recording
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import ASIDE
 from firefly_mcp.types import ToolKey
 from firefly_proxies.messages import LIST_KEYS
 

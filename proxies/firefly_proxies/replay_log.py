@@ -10,7 +10,8 @@ from collections.abc import Callable
 from firefly_mcp.errors import FireflyError
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Answer, Hit
-from firefly_mcp.store.recording import Recording, Row, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import Row, SessionWriter
 from firefly_mcp.types import Call, SessionKind
 from firefly_proxies.conversation import Opening
 

@@ -16,8 +16,9 @@ from firefly_mcp.jsonio import loads
 from firefly_mcp.store import queries
 from firefly_mcp.store.diff import diff
 from firefly_mcp.store.merge import TABLES, merge
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.store.translation import Translation
 from firefly_mcp.types import Call
 

@@ -20,7 +20,8 @@ from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.state.learn import learn_effects, store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.prune import Choice
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.tasks.trajectories import store_trajectories
 
 TOOLS = [

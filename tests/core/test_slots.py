@@ -7,16 +7,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefly_mcp.tasks.selection import stateable
-from firefly_mcp.tasks.slots import difference, slots, written
+from firefly_mcp.tasks.slots import difference, slots, writable, written
 
-LITERALS = (
-    st.text(max_size=30).filter(stateable)
+PLAIN = (
+    st.text(max_size=30).filter(writable)
     | st.integers(-(10**15), 10**15)
     | st.floats(-1e12, 1e12, allow_nan=False)
     | st.booleans()
     | st.dates().map(str)
     | st.times(timezones=st.none()).map(lambda t: t.strftime("%H:%M"))
+)
+LITERALS = (
+    PLAIN | st.lists(PLAIN | st.lists(PLAIN, max_size=3), max_size=4) | st.dictionaries(st.text(max_size=8), PLAIN, max_size=3)
 )
 
 

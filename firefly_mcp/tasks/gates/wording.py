@@ -8,13 +8,16 @@ from typing import Any
 from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.literals import stated_values
 from firefly_mcp.tasks.model import Task, Verdict
+from firefly_mcp.tasks.pronouns import unresolved
 from firefly_mcp.tasks.slots import difference
 
 MAX_WORDS = 60
 
 
 def completeness_gate(task: Task, seen: Observed) -> Verdict:
-    """The slot parser recovers from the request every literal that the plan needs, and only those."""
+    """The slot parser recovers from the request every literal that the plan needs, and only those; it is short, and every word
+    that points at something points at what the request named.
+    """
     needed = stated_values(task.plan, task.evidence, seen.tools)
     missing, extra = difference(needed, task.request)
     if missing:
@@ -23,6 +26,9 @@ def completeness_gate(task: Task, seen: Observed) -> Verdict:
         return Verdict(
             gate="completeness", passed=False, reason=f"the request states {extra[0]!r}, which the plan does not need"
         )
+    pointing = unresolved(task.request)
+    if pointing:
+        return Verdict(gate="completeness", passed=False, reason=f"the request says {pointing!r} of nothing that it named")
     words = len(task.request.split())
     if words > MAX_WORDS:
         return Verdict(gate="completeness", passed=False, reason=f"the request has {words} words, more than {MAX_WORDS}")

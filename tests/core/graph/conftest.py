@@ -9,7 +9,8 @@ import pytest
 
 from firefly_mcp.graph import ToolGraph, build_graph
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.types import Call, Tool, params_of
 
 DATA = Path(__file__).parents[2] / "data"

@@ -17,8 +17,9 @@ from firefly_mcp.replay.rules import Entry, ReplayRules
 from firefly_mcp.store import queries
 from firefly_mcp.store.merge import merge
 from firefly_mcp.store.prune import Choice
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.schema import INDEX_TABLES
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.types import MatchKind, ToolKey
 
 TOOLS: list[dict[str, Any]] = [

@@ -1,0 +1,204 @@
+"""A step as a clause: its goal, the literals it states, and the values it takes from earlier steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from firefly_mcp.observe import pointer_steps
+from firefly_mcp.tasks.frames import AS, BACK, HERE, WITH, Choice
+from firefly_mcp.tasks.labels import listed, plural, with_unit
+from firefly_mcp.tasks.model import Binding, Proof
+from firefly_mcp.tasks.references import select_label, stated, taken
+from firefly_mcp.tasks.slots import written
+from firefly_mcp.tasks.steps import Step, argument_labels
+from firefly_mcp.tasks.words import goal, outcome, short_goal, sought
+
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+class Clauses:
+    """Says the steps of one request."""
+
+    def __init__(self, steps: Sequence[Step], choice: Choice, *, brief: bool) -> None:
+        """``brief`` takes the shortest goal that a tool offers, and parentheses."""
+        self._steps = steps
+        self._choice = choice
+        self._brief = brief
+
+    def follows(self, at: int) -> bool:
+        """Whether a step takes something from an earlier one, or is of the same server."""
+        step = self._steps[at]
+        return bool(step.bindings) or step.nodes[0].server == self._steps[at - 1].nodes[0].server
+
+    def is_aside(self, at: int) -> bool:
+        """Whether a step states so much that what follows is better a sentence of its own."""
+        step = self._steps[at]
+        return len(step.shared) + sum(map(len, step.varied)) + len(step.bindings) > 3
+
+    def of(self, at: int) -> str:
+        """The clause of a step, an imperative without a full stop."""
+        step = self._steps[at]
+        return self._complete(at, self._goal(step))
+
+    def sought(self, at: int) -> str:
+        """The clause of a step as what it finds, ``the weekday name for that date``; ``""`` where that has no name."""
+        step = self._steps[at]
+        noun = sought(self._goal(step)) if len(step.nodes) == 1 else ""
+        return self._complete(at, noun) if noun else ""
+
+    def outcome(self, at: int) -> str:
+        """What the tool of a step finds, ``""`` where its goal does not say."""
+        return outcome(self._steps[at].tool)
+
+    def _goal(self, step: Step) -> str:
+        return short_goal(step.tool) if self._brief else goal(step.tool)
+
+    def _complete(self, at: int, said: str) -> str:
+        step = self._steps[at]
+        if len(step.nodes) > 1:
+            return self._repeated(step, said)
+        labels = argument_labels([item.pointer for item in step.shared] + [binding.argument for binding in step.bindings])
+        arguments = self._arguments(step, at, labels)
+        merged = _merged(said, step, labels) if not step.bindings else None
+        if merged is not None:
+            said, arguments = merged
+        if not arguments:
+            return said
+        return self._joined(said, arguments)
+
+    def _joined(self, said: str, arguments: list[str]) -> str:
+        way = self._choice.below(10)
+        if self._brief or way < 5 or len(arguments) > 3:
+            return f"{said} ({', '.join(arguments)})"
+        joint = self._choice.of(WITH).format(listed(arguments))
+        return f"{said}{joint}" if joint.startswith(",") else f"{said} {joint}"
+
+    def _arguments(self, step: Step, at: int, labels: dict[str, str]) -> list[str]:
+        """What is stated or taken, in the order of the call's arguments; members of one array together."""
+        said: dict[str, list[str]] = {}
+        places: dict[str, int] = {}
+        for literal in step.shared:
+            self._add(said, literal.pointer, written(literal.value), stated(labels[literal.pointer], literal.value))
+            places[_whole(literal.pointer)] = 0
+        for binding in step.bindings:
+            value = self._value(at, binding)
+            self._add(said, binding.argument, value, self._in_role(binding, labels[binding.argument], value))
+        order = list(step.nodes[0].arguments)
+        whole = sorted(said, key=lambda pointer: order.index(pointer_steps(pointer)[0]))
+        return [
+            said[pointer][0] if len(said[pointer]) == 1 else f"{labels_of(pointer, labels)} made up of {listed(said[pointer])}"
+            for pointer in whole
+        ]
+
+    def _add(self, said: dict[str, list[str]], pointer: str, bare: str, full: str) -> None:
+        whole = _whole(pointer)
+        said.setdefault(whole, []).append(bare if whole != pointer else full)
+
+    def _in_role(self, binding: Binding, role: str, value: str) -> str:
+        if select_label(binding.select) == role:
+            return value
+        if self._brief:
+            return f"{role}: {value}"
+        return self._choice.of(AS).format(value=value, role=role)
+
+    def _value(self, at: int, binding: Binding) -> str:
+        """The value of an earlier step."""
+        source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
+        step = self._steps[source]
+        called = _called(select_label(binding.select), step)
+        value = taken(binding.select, called, self._choice)
+        if len(step.nodes) > 1:
+            return f"the {value} for {self._which(step, binding.source)}"
+        if source == at - 1:
+            return self._choice.of(HERE).format(value) if value == called else f"the {value}"
+        return self._choice.of(BACK).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
+
+    def _which(self, step: Step, node: str) -> str:
+        """Which of the calls of a step, told by what it alone has."""
+        own = step.varied[next(at for at, call in enumerate(step.nodes) if call.id == node)]
+        return listed([written(literal.value) for literal in own])
+
+    def _repeated(self, step: Step, said: str) -> str:
+        """Several calls of one tool: ``for both "a" and "b"``."""
+        labels = argument_labels([item.pointer for item in (*step.shared, *step.varied[0])])
+        shared = [stated(labels[item.pointer], item.value) for item in step.shared]
+        with_shared = f"{said} ({', '.join(shared)})" if shared else said
+        if len(step.varied[0]) == 1:
+            name = labels[step.varied[0][0].pointer]
+            values = listed([written(own[0].value) for own in step.varied])
+            count = "both" if len(step.nodes) == 2 else "each of"
+            return f"{with_shared} for {count} {plural(name) if len(name) > 2 else name} {values}"
+        sets = [f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied]
+        return f"{with_shared} for {'both' if len(sets) == 2 else 'each of'} {listed(sets)}"
+
+    def fields(self, at: int, fields: Sequence[tuple[str, Proof]], *, elsewhere: bool) -> list[str]:
+        """The answer fields of a step, each with its article; ``elsewhere`` when later steps stand between."""
+        step = self._steps[at]
+        if len(step.nodes) > 1:
+            return self._fields_of_several(step, fields)
+        called = [_with_unit(taken(proof.select, _called(label, step), self._choice)) for label, proof in fields]
+        if elsewhere:
+            where = self._choice.of(BACK)
+            return [where.format(name, n=_NUMBERS[at], nth=_ORDINALS[at]) for name in called[:1]] + [
+                f"the {name}" for name in called[1:]
+            ]
+        if len(called) > 1 and self._choice.below(8):
+            return [f"the {called[0]}", *called[1:]]
+        return [f"the {name}" for name in called]
+
+    def _fields_of_several(self, step: Step, fields: Sequence[tuple[str, Proof]]) -> list[str]:
+        by_node = {
+            node.id: [(_called(select_label(p.select), step), p) for _, p in fields if p.node == node.id] for node in step.nodes
+        }
+        first = by_node[step.nodes[0].id]
+        if all([(name, p.select) for name, p in own] == [(name, p.select) for name, p in first] for own in by_node.values()):
+            together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
+            return [*together[:-1], f"{together[-1]} for {'each' if len(step.nodes) > 2 else 'both'}"]
+        return [
+            f"the {_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
+            for node, own in by_node.items()
+            for name, p in own
+        ]
+
+
+_UNTOLD = frozenset("result value output answer".split())
+
+
+def is_untold(label: str) -> bool:
+    """Whether a label tells nothing of what it is."""
+    return label in _UNTOLD
+
+
+def _called(label: str, step: Step) -> str:
+    """The label of a value; one that tells nothing gives way to what the step's tool finds."""
+    return outcome(step.tool) or label if label in _UNTOLD else label
+
+
+def _with_unit(called: str) -> str:
+    base, unit = with_unit(called)
+    return f"{base} in {unit}" if unit else called
+
+
+def _whole(pointer: str) -> str:
+    """The array that a member is in, else the argument itself."""
+    *parents, last = pointer.split("/")
+    return "/".join(parents) if last.isdigit() else pointer
+
+
+def labels_of(pointer: str, labels: dict[str, str]) -> str:
+    """The label of an array by that of its members."""
+    return next(label for member, label in labels.items() if _whole(member) == pointer)
+
+
+def _merged(said: str, step: Step, labels: dict[str, str]) -> tuple[str, list[str]] | None:
+    """A goal that ends in the name of an argument takes its value at once: ``find synonyms for the word "happy"``."""
+    for literal in step.shared:
+        name = labels[literal.pointer]
+        match = re.search(rf"(?:\b(an?|the) )?\b{re.escape(name)}$", said, re.IGNORECASE)
+        if match and isinstance(literal.value, str | int | float) and not isinstance(literal.value, bool) and len(name) > 1:
+            rest = [stated(labels[item.pointer], item.value) for item in step.shared if item is not literal]
+            article = "the " if match.group(1) else ""
+            return f"{said[: match.start()]}{article}{name} {written(literal.value)}", rest
+    return None
