@@ -20,14 +20,16 @@ _NO_TEXT = re.compile(
     r"(?i)path|file|url|uri|format|unit|mode|type|lang|code|regex|pattern|expression|formula|json|xml|sql|query|id$"
 )
 _NUMBERS = frozenset(
-    "a b c x y z n m num number value first second left right base exponent operand augend addend minuend subtrahend"
-    " dividend divisor factor multiplicand multiplier numerator denominator data item amount total term real angle radicand input".split()
+    """
+    a b c x y z n m num number value first second left right base exponent operand augend addend minuend subtrahend dividend
+    divisor factor multiplicand multiplier numerator denominator data item amount total term real angle radicand input
+    """.split()
 )
 _KINDS = {
     word: kind
     for kind, listed in {
-        "money": "amount price cost total fee payment balance income salary revenue budget principal loan expense premium tax"
-        " net gross subtotal usd eur saving asset liability fare value investment debt rent cash sale profit capital turnover wage",
+        "money": """amount price cost total fee payment balance income salary revenue budget principal loan expense premium tax
+        net gross subtotal usd eur saving asset liability fare value investment debt rent cash sale profit capital wage""",
         "mass": "weight mass kg",
         "length": "distance height length width radius km altitude elevation depth",
         "time": "hour minute second duration",

@@ -150,7 +150,7 @@ class Stateful:
         return any(self._reads(move.tool) for move in script.moves)
 
     def _about(self, script: Script, call: Call, write: int) -> bool:
-        """Whether a read can be told to look at what a move wrote: by an argument that both have, or by what the write returned."""
+        """Whether a read can be told to look at what a move wrote: by an argument that both have, or by its answer."""
         if any(script.alike(pointer, value, write) is not None for pointer, value in scalars_at(call.arguments)):
             return True
         takes = (script.take(pointer, flow) for pointer, flow in self._known.feeds(call).items())
