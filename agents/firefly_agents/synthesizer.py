@@ -36,8 +36,8 @@ SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 SPARE = 1.35
 """So many times the wanted number of tasks are drafted: gates and balance leave some out."""
 ALL = 1 << 20
-UNPROVEN_OF_TOOL = 1
-"""Plans that were seen only once are refused by the stability gate; one for each tool shows that it was so."""
+UNPROVEN = 100
+"""Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     assembly.add(cores)
     assembly.add(pairs(cores))
     found = {task.id: task for task in assembly.tasks(ALL if count is None else int(count * SPARE))}
-    for candidate in unproven.values():
+    for candidate in list(unproven.values())[:UNPROVEN]:
         task = draft(candidate, setting)
         if task is not None:
             found[task.id] = task

@@ -25,6 +25,8 @@ TEST_SHARE = 0.12
 SERVER_SHARE = 0.10
 _LARGEST = 0.5
 """A group of connected tasks that is larger than this part of a test split is not taken whole."""
+_MOST = 0.3
+"""No family is held out that has more than this part of all tasks."""
 _LOSS = 0.25
 """At most this part of a sub-DAG's tasks may be lost by setting it apart."""
 
@@ -94,12 +96,21 @@ def _held_out(tasks: Sequence[Traits], seed: int) -> list[str]:
     using: Counter[str] = Counter(family for task in tasks for family in task.families)
     wanted = SERVER_SHARE * len(tasks)
     held: set[str] = set()
-    for family in sorted(using, key=lambda name: _order(seed, "family", name)):
-        touched = sum(bool(task.families & (held | {family})) for task in tasks)
-        if touched <= 1.2 * wanted and len(held) + 1 < len(using):
+    ordered = sorted(using, key=lambda name: _order(seed, "family", name))
+
+    def touched(family: str) -> int:
+        return sum(bool(task.families & (held | {family})) for task in tasks)
+
+    for family in ordered:
+        if len(held) + 1 < len(using) and touched(family) <= 1.2 * wanted:
             held.add(family)
-        if touched >= wanted and family in held:
+        if held and touched(family) >= wanted and family in held:
             break
+    if len(using) > len(held) + 1 and sum(bool(task.families & held) for task in tasks) < 0.6 * wanted:
+        # The families left are all large: the smallest of them, unless that is most of the set.
+        smallest = min((name for name in ordered if name not in held), key=touched)
+        if touched(smallest) <= _MOST * len(tasks):
+            held.add(smallest)
     return sorted(held)
 
 
