@@ -21,7 +21,7 @@ from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.draft import names_of
-from firefly_mcp.tasks.gates import PlanBrokenError, observe
+from firefly_mcp.tasks.gates import Grounds, PlanBrokenError, observe
 from firefly_mcp.tasks.model import Source, Task
 from firefly_mcp.tasks.proof import judge, strict_replay, without_repeats
 
@@ -56,6 +56,7 @@ class Cutter:
         """Open the recording for look-ups."""
         self.recording = recording
         self.replay: Replay = strict_replay(recording)
+        self._grounds = Grounds(self.replay)
         self.names: ExposedNames = names_of(self.replay.index.tools)
         self.neighbours = neighbours
         self._of: dict[str, tuple[set[int], set[int]]] = {}
@@ -110,7 +111,7 @@ class Cutter:
         for task in tasks:
             if task.id not in self._of:
                 try:
-                    seen = observe(task, self.replay)
+                    seen = observe(task, self.replay, self._grounds)
                 except PlanBrokenError as error:
                     raise TaskError(f"{self.recording.path}: task {task.id} does not belong to it: {error}") from error
                 self._of[task.id] = calls_of(seen), neighbours_of(seen, self.neighbours)
@@ -138,9 +139,23 @@ class Cutter:
                 read_cassette(cassette, part)
                 identity = hash_json([self.recording.id, sorted(calls)]).partition(":")[2]
                 part.db.execute("UPDATE info SET value = ? WHERE key = 'recording_id'", (identity,))
+                self._join(tasks, part)
                 return _failures(tasks, strict_replay(part))
         finally:
             cassette.unlink(missing_ok=True)
+
+    def _join(self, tasks: Sequence[Task], part: Recording) -> None:
+        """Take along the edges of the tool graph that the bindings of the tasks go by."""
+        joined = {
+            (*task.node(binding.source).key, *node.key, binding.argument.split("/")[1])
+            for task in tasks
+            for node in task.plan
+            for binding in node.bindings
+        }
+        place = "(source_server, source_tool, target_server, target_tool, argument) = (?, ?, ?, ?, ?)"
+        for edge in sorted(joined):
+            rows = self.recording.db.execute(f"SELECT * FROM edge WHERE {place}", edge).fetchall()
+            part.db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _renamed(self, tasks: Sequence[Task], store: Path) -> list[Task]:
         with Recording(store) as part:
@@ -149,9 +164,10 @@ class Cutter:
 
 def _failures(tasks: Sequence[Task], replay: Replay) -> dict[str, str]:
     failed = {}
+    grounds = Grounds(replay)
     for task in tasks:
         try:
-            last = judge(task, replay).verdicts[-1]
+            last = judge(task, replay, grounds).verdicts[-1]
         except TaskError:
             failed[task.id] = "execution"
             continue

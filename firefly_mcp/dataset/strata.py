@@ -9,11 +9,6 @@ from collections.abc import Sequence
 from firefly_mcp.tasks.model import Task
 
 
-def kind_of(task: Task) -> str:
-    """The kind of a task; one from before there were kinds is called after the number of its calls."""
-    return str(getattr(task, "kind", "") or f"{len(task.plan)} calls")
-
-
 def choose(tasks: Sequence[Task], count: int, *, seed: int = 0) -> list[Task]:
     """At most ``count`` tasks, in their order. The same seed chooses the same.
 
@@ -28,7 +23,7 @@ def choose(tasks: Sequence[Task], count: int, *, seed: int = 0) -> list[Task]:
     for split, part in _parts({split: len(found) for split, found in by_split.items()}, count).items():
         kinds: dict[str, list[Task]] = defaultdict(list)
         for task in sorted(by_split[split], key=lambda task: _order(seed, task.id)):
-            kinds[kind_of(task)].append(task)
+            kinds[task.kind].append(task)
         for turn in range(part):
             kind = sorted(kinds)[turn % len(kinds)]
             task = min(kinds[kind], key=lambda task: max(used[server] for server in task.servers))

@@ -9,7 +9,7 @@ from firefly_mcp.canonical import hash_json
 from firefly_mcp.dataset.families import Families
 from firefly_mcp.errors import TaskError
 from firefly_mcp.replay import Replay
-from firefly_mcp.tasks.gates import Observed, PlanBrokenError, observe
+from firefly_mcp.tasks.gates import Grounds, Observed, PlanBrokenError, observe
 from firefly_mcp.tasks.model import PlanNode, Task
 
 
@@ -39,9 +39,10 @@ def traits_of(tasks: Iterable[Task], replay: Replay, families: Families) -> list
         TaskError: a task does not belong to the recording.
     """
     found = []
+    grounds = Grounds(replay)
     for task in tasks:
         try:
-            seen = observe(task, replay)
+            seen = observe(task, replay, grounds)
         except PlanBrokenError as error:
             raise TaskError(f"{replay.recording.path}: task {task.id} does not belong to this recording: {error}") from error
         kin = frozenset(families.of(node.server) for node in task.plan)

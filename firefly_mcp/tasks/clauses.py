@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.frames import AS, BACK, HERE, WITH, Choice
+from firefly_mcp.tasks.frames import ARRAY, AS, BACK, HERE, WITH, Choice
 from firefly_mcp.tasks.labels import listed, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
@@ -77,24 +77,23 @@ class Clauses:
 
     def _arguments(self, step: Step, at: int, labels: dict[str, str]) -> list[str]:
         """What is stated or taken, in the order of the call's arguments; members of one array together."""
-        said: dict[str, list[str]] = {}
-        places: dict[str, int] = {}
+        said: dict[str, list[tuple[str, str, str]]] = {}
         for literal in step.shared:
-            self._add(said, literal.pointer, written(literal.value), stated(labels[literal.pointer], literal.value))
-            places[_whole(literal.pointer)] = 0
+            pointer = literal.pointer
+            said.setdefault(_whole(pointer), []).append(
+                (pointer, written(literal.value), stated(labels[pointer], literal.value))
+            )
         for binding in step.bindings:
             value = self._value(at, binding)
-            self._add(said, binding.argument, value, self._in_role(binding, labels[binding.argument], value))
+            role = labels[binding.argument]
+            said.setdefault(_whole(binding.argument), []).append((binding.argument, value, self._in_role(binding, role, value)))
         order = list(step.nodes[0].arguments)
-        whole = sorted(said, key=lambda pointer: order.index(pointer_steps(pointer)[0]))
         return [
-            said[pointer][0] if len(said[pointer]) == 1 else f"{labels_of(pointer, labels)} made up of {listed(said[pointer])}"
-            for pointer in whole
+            members[0][2]
+            if members[0][0] == whole
+            else self._choice.of(ARRAY).format(role=labels[members[0][0]], members=_array(members, len(whole)))
+            for whole, members in sorted(said.items(), key=lambda item: order.index(pointer_steps(item[0])[0]))
         ]
-
-    def _add(self, said: dict[str, list[str]], pointer: str, bare: str, full: str) -> None:
-        whole = _whole(pointer)
-        said.setdefault(whole, []).append(bare if whole != pointer else full)
 
     def _in_role(self, binding: Binding, role: str, value: str) -> str:
         if select_label(binding.select) == role:
@@ -149,9 +148,7 @@ class Clauses:
         return [f"the {name}" for name in called]
 
     def _fields_of_several(self, step: Step, fields: Sequence[tuple[str, Proof]]) -> list[str]:
-        by_node = {
-            node.id: [(_called(select_label(p.select), step), p) for _, p in fields if p.node == node.id] for node in step.nodes
-        }
+        by_node = {node.id: [(_called(label, step), p) for label, p in fields if p.node == node.id] for node in step.nodes}
         first = by_node[step.nodes[0].id]
         if all([(name, p.select) for name, p in own] == [(name, p.select) for name, p in first] for own in by_node.values()):
             together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
@@ -182,14 +179,27 @@ def _with_unit(called: str) -> str:
 
 
 def _whole(pointer: str) -> str:
-    """The array that a member is in, else the argument itself."""
-    *parents, last = pointer.split("/")
-    return "/".join(parents) if last.isdigit() else pointer
+    """The outermost array that a member is in, else the argument itself."""
+    parts = pointer.split("/")
+    place = next((at for at, part in enumerate(parts) if part.isdigit()), len(parts))
+    return "/".join(parts[:place])
 
 
-def labels_of(pointer: str, labels: dict[str, str]) -> str:
-    """The label of an array by that of its members."""
-    return next(label for member, label in labels.items() if _whole(member) == pointer)
+def _array(members: Sequence[tuple[str, str, str]], depth: int) -> str:
+    """The members of an array in order, those of an array in it in parentheses; ``depth`` characters of pointers lead to it."""
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for member in sorted(members, key=lambda item: [int(part) if part.isdigit() else 0 for part in item[0].split("/")]):
+        groups.setdefault(member[0][depth + 1 :].split("/")[0], []).append(member)
+    said = []
+    for place, own in groups.items():
+        pointer = f"{own[0][0][:depth]}/{place}"
+        if own[0][0] == pointer:
+            said.append(own[0][1])
+        elif own[0][0][len(pointer) + 1 :].split("/")[0].isdigit():
+            said.append(f"({_array(own, len(pointer))})")
+        else:
+            said.append(f"({', '.join(full for _, _, full in own)})")
+    return listed(said)
 
 
 def _merged(said: str, step: Step, labels: dict[str, str]) -> tuple[str, list[str]] | None:

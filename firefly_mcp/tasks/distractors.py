@@ -57,22 +57,23 @@ class Distractors:
         for key in plan:
             for other, score in self._scores.get(key, {}).items():
                 joined[other] = max(joined[other], score)
-        alike = self._alike(plan)
+        # Tools of the plan's servers come first: where there are enough of them, no other is looked at.
+        own = [key for server in sorted(servers) for key in self._of_server.get(server, ()) if key not in plan]
+        found = own if len(own) >= count else [key for key in self._tools if key not in plan]
+        alike = dict(zip(found, self._alike(plan, found), strict=True))
 
         def order(key: ToolKey) -> tuple[bool, float, float, ToolKey]:
-            return key.server not in servers, -joined.get(key, 0.0), -round(float(alike[self._at[key]]), 4), key
+            return key.server not in servers, -joined.get(key, 0.0), -round(float(alike[key]), 4), key
 
-        # Tools of the plan's servers come first: where there are enough of them, no other is looked at.
-        own = [key for server in servers for key in self._of_server.get(server, ()) if key not in plan]
-        found = own if len(own) >= count else [key for key in self._tools if key not in plan]
         return sorted(found, key=order)[:count]
 
-    def _alike(self, plan: Sequence[ToolKey]) -> NDArray[np.float32]:
-        """For each tool how alike its words are to those of the most similar tool of the plan."""
+    def _alike(self, plan: Sequence[ToolKey], others: Sequence[ToolKey]) -> NDArray[np.float32]:
+        """For each of the others how alike its words are to those of the most similar tool of the plan."""
         rows = [self._at[key] for key in plan if key in self._at]
         if not rows:
-            return np.zeros(len(self._tools), dtype=np.float32)
-        return np.asarray((self._vectors[rows] @ self._vectors.T).max(axis=0), dtype=np.float32)
+            return np.zeros(len(others), dtype=np.float32)
+        among = self._vectors[[self._at[key] for key in others]]
+        return np.asarray((among @ self._vectors[rows].T).max(axis=1), dtype=np.float32)
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:

@@ -150,6 +150,13 @@ AS: Frames = _frames(
 )
 """A value in the part of an argument of another name."""
 
+ARRAY: Frames = _frames(
+    "{role} of {members}|{role} from {members}|{role}, namely {members}",
+    "{role} made up of {members}|{role} consisting of {members}|{role} made of {members}|{role} that are {members}",
+    weight=4,
+)
+"""An argument that is an array, some of whose members come from results."""
+
 WHICH: Frames = _frames(
     "{item} with {conditions}",
     """{item} having {conditions}|{item} that has {conditions}|{item} that shows {conditions}
