@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.frames import ARRAY, AS, BACK, HERE, WITH, Choice
-from firefly_mcp.tasks.labels import listed, plural, with_unit
+from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, HERE, WITH, Choice
+from firefly_mcp.tasks.labels import listed, path_label, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
 from firefly_mcp.tasks.slots import written
@@ -60,22 +60,22 @@ class Clauses:
         if len(step.nodes) > 1:
             return self._repeated(step, said)
         labels = argument_labels([item.pointer for item in step.shared] + [binding.argument for binding in step.bindings])
-        arguments = self._arguments(step, at, labels)
+        aside = self._brief or len(labels) > 3 or self._choice.below(2) == 0
+        arguments = self._arguments(step, at, labels, said, aside=aside)
         merged = _merged(said, step, labels) if not step.bindings else None
         if merged is not None:
             said, arguments = merged
         if not arguments:
             return said
-        return self._joined(said, arguments)
+        return self._joined(said, arguments, aside=aside)
 
-    def _joined(self, said: str, arguments: list[str]) -> str:
-        way = self._choice.below(10)
-        if self._brief or way < 5 or len(arguments) > 3:
+    def _joined(self, said: str, arguments: list[str], *, aside: bool) -> str:
+        if aside:
             return f"{said} ({', '.join(arguments)})"
         joint = self._choice.of(WITH).format(listed(arguments))
         return f"{said}{joint}" if joint.startswith(",") else f"{said} {joint}"
 
-    def _arguments(self, step: Step, at: int, labels: dict[str, str]) -> list[str]:
+    def _arguments(self, step: Step, at: int, labels: dict[str, str], goal_said: str, *, aside: bool) -> list[str]:
         """What is stated or taken, in the order of the call's arguments; members of one array together."""
         said: dict[str, list[tuple[str, str, str]]] = {}
         for literal in step.shared:
@@ -84,35 +84,39 @@ class Clauses:
                 (pointer, written(literal.value), stated(labels[pointer], literal.value))
             )
         for binding in step.bindings:
-            value = self._value(at, binding)
+            value = self._value(at, binding, aside=aside)
             role = labels[binding.argument]
-            said.setdefault(_whole(binding.argument), []).append((binding.argument, value, self._in_role(binding, role, value)))
+            # "encode the word (the first synonym)": the goal itself says the role.
+            plain = aside and len(step.bindings) == 1 and goal_said.lower().endswith(f" {role.lower()}")
+            full = value if plain else self._in_role(binding, role, value, aside=aside)
+            said.setdefault(_whole(binding.argument), []).append((binding.argument, value, full))
         order = list(step.nodes[0].arguments)
         return [
             members[0][2]
             if members[0][0] == whole
-            else self._choice.of(ARRAY).format(role=labels[members[0][0]], members=_array(members, len(whole)))
+            else self._choice.of(ARRAY).format(role=path_label(pointer_steps(whole)), members=_array(members, len(whole)))
             for whole, members in sorted(said.items(), key=lambda item: order.index(pointer_steps(item[0])[0]))
         ]
 
-    def _in_role(self, binding: Binding, role: str, value: str) -> str:
+    def _in_role(self, binding: Binding, role: str, value: str, *, aside: bool) -> str:
         if select_label(binding.select) == role:
             return value
-        if self._brief:
+        if self._brief or (aside and self._choice.below(3)):
             return f"{role}: {value}"
         return self._choice.of(AS).format(value=value, role=role)
 
-    def _value(self, at: int, binding: Binding) -> str:
+    def _value(self, at: int, binding: Binding, *, aside: bool) -> str:
         """The value of an earlier step."""
         source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
         step = self._steps[source]
         called = _called(select_label(binding.select), step)
-        value = taken(binding.select, called, self._choice)
+        value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
         if source == at - 1:
             return self._choice.of(HERE).format(value) if value == called else f"the {value}"
-        return self._choice.of(BACK).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
+        ways = BACK if value == called else [way for way in BACK_AMONG if not aside or "(" not in way[1]]
+        return self._choice.of(ways).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
 
     def _which(self, step: Step, node: str) -> str:
         """Which of the calls of a step, told by what it alone has."""
@@ -139,11 +143,11 @@ class Clauses:
             return self._fields_of_several(step, fields)
         called = [_with_unit(taken(proof.select, _called(label, step), self._choice)) for label, proof in fields]
         if elsewhere:
-            where = self._choice.of(BACK)
+            where = self._choice.of(BACK if called[0] == fields[0][0] else BACK_AMONG)
             return [where.format(name, n=_NUMBERS[at], nth=_ORDINALS[at]) for name in called[:1]] + [
                 f"the {name}" for name in called[1:]
             ]
-        if len(called) > 1 and self._choice.below(8):
+        if len(called) > 1 and self._choice.below(20):
             return [f"the {called[0]}", *called[1:]]
         return [f"the {name}" for name in called]
 
@@ -160,7 +164,7 @@ class Clauses:
         ]
 
 
-_UNTOLD = frozenset("result value output answer".split())
+_UNTOLD = frozenset("result value output answer entry".split())
 
 
 def is_untold(label: str) -> bool:
@@ -170,7 +174,9 @@ def is_untold(label: str) -> bool:
 
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
-    return outcome(step.tool) or label if label in _UNTOLD else label
+    if label not in _UNTOLD:
+        return label
+    return outcome(step.tool) or ("result" if label == "entry" else label)
 
 
 def _with_unit(called: str) -> str:
