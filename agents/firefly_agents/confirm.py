@@ -25,9 +25,9 @@ from firefly_proxies.record import RecordFactory
 _CLIENT = {"name": "firefly-confirm", "version": "1"}
 
 
-def useful(calls: Sequence[Call]) -> bool:
-    """Whether a session may give tasks: at least two calls of it did what they were asked."""
-    return sum(is_success(call) for call in calls) >= 2
+def useful(calls: Sequence[Call], least: int = 2) -> bool:
+    """Whether a session may give tasks: at least so many calls of it did what they were asked."""
+    return sum(is_success(call) for call in calls) >= least
 
 
 def session_calls(recording: Recording, session: Session) -> list[Call]:

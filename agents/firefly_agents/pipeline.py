@@ -16,6 +16,7 @@ from firefly_agents.explore_report import ExploreReport
 from firefly_agents.explorer import explore
 from firefly_agents.settings import ExploreSettings, Progress
 from firefly_agents.synthesizer import candidates, keep, prove
+from firefly_mcp.dataset.division import divide
 from firefly_mcp.graph.store import build_from, write_graph
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.observe import is_success
@@ -59,6 +60,7 @@ async def run_pipeline(
         proven = itertools.count(1)
         synthesis = await prove(drafted, recording, progress=lambda: progress("prove", next(proven), len(drafted)))
         ledger = synthesis.ledger
+        divide(ledger, recording)
         keep(recording, synthesis)
         rows = server_rows(recording, specs, explored, ledger.admitted)
         report: JsonObject = {

@@ -37,14 +37,14 @@ class SecondLooks:
         self.counts: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
-    async def confirm(self, explored: Sequence[Session], relation: EffectRelation) -> None:
-        """Observe every useful session a second time, and prove where it began."""
+    async def confirm(self, explored: Sequence[Session], relation: EffectRelation, *, least: int = 2) -> None:
+        """Observe every session with at least so many successful calls a second time, and prove where it began."""
         sessions = {session.key: session for session in explored}
         again = {str(session.labels.get("of")) for session in self._sessions(SessionKind.CONFIRM)}
         todo = [
             (session, calls)
             for key, session in sessions.items()
-            if key not in again and (calls := confirm.session_calls(self._recording, session)) and confirm.useful(calls)
+            if key not in again and (calls := confirm.session_calls(self._recording, session)) and confirm.useful(calls, least)
         ]
         pool = self._workshop.pool(relation.stateless)
 

@@ -6,24 +6,38 @@ Without a model, requests are written by the grammar of :mod:`firefly_mcp.tasks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from firefly_mcp.state.learn import learn_effects, store_effects
+from firefly_mcp.dataset.division import divide
+from firefly_mcp.graph.store import read_graph
+from firefly_mcp.replay import Replay
+from firefly_mcp.state.learn import store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.tasks.compose import compose
+from firefly_mcp.tasks.assembly import Assembly
+from firefly_mcp.tasks.balance import balanced
+from firefly_mcp.tasks.compose import Candidate, compose, pairs
+from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.draft import Setting, draft, names_of
+from firefly_mcp.tasks.fields import Offers
+from firefly_mcp.tasks.gates import Grounds
 from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
 from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.types import SessionKind
+from firefly_mcp.types import SessionKind, ToolKey
 from firefly_proxies.verify import execution_gate
 
 SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 """Kinds of session from which plans are composed; confirming and probing sessions only prove them."""
+SPARE = 1.35
+"""So many times the wanted number of tasks are drafted: gates and balance leave some out."""
+ALL = 1 << 20
+UNPROVEN = 100
+"""Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
 
 
 @dataclass
@@ -34,38 +48,61 @@ class Synthesis:
     replay: Counter[str] = field(default_factory=Counter)
 
 
-def candidates(recording: Recording) -> list[Task]:
-    """Every task that can be drafted from the recording, in the order of its sessions, each once."""
-    replay = strict_replay(recording)
-    tools = replay.index.tools
+def candidates(recording: Recording, *, replay: Replay | None = None, count: int | None = None) -> list[Task]:
+    """The tasks that can be drafted from the recording, each once, the least used tools first.
+
+    Args:
+        recording: what was observed.
+        replay: the proving replay of the same recording; opened when None.
+        count: about how many tasks are wanted in the end; all that there are when None.
+    """
+    index = (replay or strict_replay(recording)).index
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
-    setting = Setting(recording.id, tools, names_of(tools), variety)
-    links = replay.index.connections
-    proven = {place for place, link in links.items() if link.origin.startswith("proven(")}
-    pool = Pool(replay.index.relation, variety, lambda session, server: (session, server) in proven)
-    found: dict[str, Task] = {}
-    for session in queries.sessions(recording, evidence_only=True):
-        if session.kind not in SOURCES:
-            continue
-        calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
-        pool.add_session(calls)
-        for candidate in compose(calls, replay.index.relation, variety):
-            task = draft(candidate, setting)
-            if task is not None:
-                found[task.id] = task
-    across = (draft(candidate, setting) for candidate in pool.candidates())
-    found.update((task.id, task) for task in across if task is not None)
+    observations = Observations(index, recording.load_result)
+    offers = Offers(recording.load_result, variety, observations.others)
+    near = Distractors(index.tools, read_graph(recording).edges)
+    setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
+    assembly = Assembly(lambda candidate: draft(candidate, setting), offers.best)
+    pool = Pool(variety, recording.load_result)
+    cores: list[Candidate] = []
+    unproven: dict[ToolKey, Candidate] = {}
+    for candidate in _composed(recording, index.tools, index.relation, variety):
+        if not all(observations.enough(call) for call in candidate.calls):
+            if len(candidate.calls) > 1:
+                unproven.setdefault(candidate.outcome.key, candidate)
+        elif len(candidate.calls) > 1:
+            cores.append(candidate)
+        elif pool.add(candidate):
+            assembly.add([candidate])
+    cores.extend(pool.candidates())
+    assembly.add(cores)
+    assembly.add(pairs(cores))
+    found = {task.id: task for task in assembly.tasks(ALL if count is None else int(count * SPARE))}
+    for candidate in list(unproven.values())[:UNPROVEN]:
+        task = draft(candidate, setting)
+        if task is not None:
+            found[task.id] = task
     return list(found.values())
 
 
-async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
+def _composed(recording: Recording, tools, relation, variety) -> Iterator[Candidate]:  # type: ignore[no-untyped-def]
+    for session in queries.sessions(recording, evidence_only=True):
+        if session.kind in SOURCES:
+            calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
+            yield from compose(calls, relation, variety)
+
+
+async def prove(
+    tasks: Sequence[Task], recording: Recording, *, replay: Replay | None = None, progress: Callable[[], None] = lambda: None
+) -> Synthesis:
     """Ask every gate of every task: the pure ones, execution by a real client, then those over the whole set."""
-    replay = strict_replay(recording)
-    judged = []
-    for task in tasks:
-        judged.append(judge(task, replay))
+    replay = replay or strict_replay(recording)
+    grounds = Grounds(replay)
+    judged = [judge(task, replay, grounds) for task in tasks]
     passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
-    executed, kinds = await execution_gate(passed, recording, progress=progress) if passed else ([], Counter())
+    executed, kinds = [], Counter[str]()
+    if passed:
+        executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress)
     ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])
     ledger.rejected = [
         *(task for task in judged if not task.verdicts[-1].passed),
@@ -75,15 +112,28 @@ async def prove(tasks: Sequence[Task], recording: Recording, *, progress: Callab
     return Synthesis(ledger, kinds)
 
 
-async def synthesize(recording: Recording, *, progress: Callable[[], None] = lambda: None) -> Synthesis:
-    """Draft, prove and store; the recording keeps rejected candidates with the gate that rejected them."""
-    synthesis = await prove(candidates(recording), recording, progress=progress)
-    keep(recording, synthesis)
+async def synthesize(
+    recording: Recording, *, count: int | None = None, progress: Callable[[], None] = lambda: None
+) -> Synthesis:
+    """Draft, prove, balance and store; the recording keeps rejected candidates with the gate that rejected them.
+
+    Args:
+        recording: what was observed; written to.
+        count: keep at most so many tasks.
+        progress: called after each executed task.
+    """
+    replay = strict_replay(recording)
+    drafted = candidates(recording, replay=replay, count=count)
+    synthesis = await prove(drafted, recording, replay=replay, progress=progress)
+    kept, left = balanced(synthesis.ledger.admitted, count)
+    synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
+    divide(synthesis.ledger, recording)
+    keep(recording, synthesis, replay)
     return synthesis
 
 
-def keep(recording: Recording, synthesis: Synthesis) -> None:
+def keep(recording: Recording, synthesis: Synthesis, replay: Replay | None = None) -> None:
     """Store what was found: the effect relation with its evidence, the trajectories, and every candidate with its verdicts."""
-    store_effects(recording, learn_effects(recording))
+    store_effects(recording, (replay or strict_replay(recording)).index.relation)
     store_trajectories(recording)
     store_tasks(recording, synthesis.ledger)

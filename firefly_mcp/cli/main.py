@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "graph": "The tool graph: what can feed what.",
     "sample": "Draw sub-DAGs from the tool graph.",
     "explore": "Walk sub-DAGs on live servers, recorded.",
+    "compose": "Hold short live sessions of calls known to work.",
     "synthesize": "Make tasks backward from what was observed.",
     "verify": "Prove every task, and say why the others fell.",
     "tasks": "List and show tasks.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from firefly_mcp.errors import UsageError
 from firefly_mcp.exchange import cassette
 from firefly_mcp.exchange.call_lines import CallLines, read_definitions
 from firefly_mcp.exchange.landing import landing
+from firefly_mcp.exchange.packed import open_packed
 from firefly_mcp.exchange.recorders import READERS, read_into
 from firefly_mcp.jsonio import JSON, JsonObject, loads
 from firefly_mcp.redact import Redactor
@@ -128,7 +130,7 @@ def form_of(path: Path) -> str:
 def _beginning(path: Path) -> list[JSON]:
     """The first line, and where that is no JSON by itself the whole file."""
     try:
-        with path.open("rb") as file:
+        with open_packed(path) as file:
             first = file.readline(_LOOKED_AT)
             while first and not first.strip():
                 first = file.readline(_LOOKED_AT)
@@ -137,8 +139,11 @@ def _beginning(path: Path) -> list[JSON]:
             except ValueError:
                 file.seek(0)
                 return [loads(file.read())]
+    except (EOFError, zlib.error) as error:
+        raise UsageError(f"{path}: cut off or damaged ({error}); nothing was imported") from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({'is a folder' if path.is_dir() else error.strerror})") from error
+        why = "is a folder" if path.is_dir() else error.strerror or error
+        raise UsageError(f"{path}: cannot be read ({why})") from error
     except ValueError:
         return []
 

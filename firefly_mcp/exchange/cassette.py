@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from firefly_mcp.errors import UsageError
+from firefly_mcp.exchange.packed import open_packed, pack
 from firefly_mcp.exchange.rows import Row, decode, encode, rows
 from firefly_mcp.exchange.selection import Selection, Slice
 from firefly_mcp.jsonio import JsonObject, dumps, loads
@@ -97,7 +99,7 @@ class Written:
 def write_cassette(recording: Recording, path: Path, selection: Selection | None = None) -> Written:
     """Write a recording, or what is selected of it, to ``path``; a reader sees no file or a whole one.
 
-    The same recording gives the same bytes.
+    The same recording gives the same bytes. A name that ends in ``.gz`` is written compressed.
 
     Raises:
         UsageError: nothing is selected.
@@ -112,6 +114,8 @@ def write_cassette(recording: Recording, path: Path, selection: Selection | None
         if found is not None and not found.calls:
             raise UsageError(f"{recording.path}: no call is selected; 'firefly calls' lists them")
         written = _write(recording, part, path, chosen.whole, found.calls - found.asked if found is not None else 0)
+        if path.suffix == ".gz":
+            pack(part)
         part.replace(path)
         return written
     finally:
@@ -184,7 +188,7 @@ def read_cassette(path: Path, recording: Recording) -> JsonObject:
         UsageError: not a cassette, one of a newer Firefly, cut off, or changed after it was written.
     """
     try:
-        with path.open("rb") as file:
+        with open_packed(path) as file:
             head = _read_header(path, file.readline())
             if head["whole"]:
                 recording.db.execute("UPDATE info SET value = ? WHERE key = 'recording_id'", (head["recording"],))
@@ -199,8 +203,10 @@ def read_cassette(path: Path, recording: Recording) -> JsonObject:
                 _insert(recording, f"{path}:{number}", line, columns)
                 count += 1
             _commit(recording)
+    except (EOFError, zlib.error) as error:
+        raise UsageError(f"{path}: cut off or damaged ({error}); nothing was imported") from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({'is a folder' if path.is_dir() else error.strerror})") from error
+        raise UsageError(f"{path}: cannot be read ({'is a folder' if path.is_dir() else error.strerror or error})") from error
     if count < head["lines"]:
         raise UsageError(f"{path}: cut off: it has {count} of {head['lines']} lines; nothing was imported")
     if f"blake2b:{digest.hexdigest()}" != head["checksum"]:

@@ -29,6 +29,8 @@ class Selection:
         tools: tool keys.
         calls: ids of calls.
         replays: take the log of replays too.
+        beside: servers whose tools are taken besides, all of them, though none of their calls may be. Where this is given, all
+            tools of the servers of chosen calls are taken too, not only those that were called.
     """
 
     sessions: frozenset[int] = frozenset()
@@ -36,6 +38,7 @@ class Selection:
     tools: frozenset[ToolKey] = frozenset()
     calls: frozenset[int] = frozenset()
     replays: bool = True
+    beside: frozenset[str] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -134,9 +137,9 @@ class Slice:
         )
         self.db.execute(
             "INSERT OR IGNORE INTO slice_server SELECT id FROM server WHERE name IN (SELECT value FROM json_each(?))",
-            (_json(selection.servers),),
+            (_json(selection.servers | selection.beside),),
         )
-        if selection.tools or selection.calls:
+        if (selection.tools or selection.calls) and not selection.beside:
             self.db.execute(
                 "INSERT INTO slice_tool SELECT DISTINCT server_id, tool FROM call"
                 " WHERE tool IS NOT NULL AND id IN (SELECT id FROM slice_call)"

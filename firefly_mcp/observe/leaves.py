@@ -16,6 +16,7 @@ Scalar = str | int | float | bool | None
 Step = str | int
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAMES = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
 _TO_ESCAPE = re.compile(r"[\x00-\x1f'\\]")
 
@@ -66,10 +67,21 @@ def find_all(path: str, value: JSON) -> list[JSON]:
     Raises:
         jsonpath.JSONPathError: the path is malformed.
     """
+    if _NAMES.match(path):
+        return _by_names(path, value)
     query = _compiled(path)
     if isinstance(value, str):
         return [value] if path.strip() == "$" else []
     return query.findall(value)
+
+
+def _by_names(path: str, value: JSON) -> list[JSON]:
+    """The commonest paths, ``$.a.b``, need no query: a gate follows them once for each entry of each list."""
+    for name in path.split(".")[1:]:
+        if not isinstance(value, dict) or name not in value:
+            return []
+        value = value[name]
+    return [value]
 
 
 @lru_cache(maxsize=4096)

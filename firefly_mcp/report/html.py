@@ -36,27 +36,38 @@ def render_report(
     Returns:
         The HTML page.
     """
-    script = _HERE.joinpath("report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, digest = page_script()
     admitted = _count(report, "admitted")
     when = (at or datetime.now(UTC)).strftime("%d %B %Y, %H:%M UTC")
     took = duration(float(report.get("seconds") or 0)).replace(" ", "\u00a0")
     names = sorted({str(name) for task in tasks for name in task.get("servers", ())})
     return Template(_HERE.joinpath("report.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"Firefly: {admitted} proven tasks"),
+        style=page_style(),
         script=script,
-        script_hash=f"sha256-{digest}",
+        script_hash=digest,
         verdict=f"{admitted:,} proven {'task' if admitted == 1 else 'tasks'}" if admitted else "No task was proven",
         verdict_class="" if admitted else " none",
         lead=escape(_lead(report, len(names), took)),
         facts=_facts(report),
         funnel=_funnel(report),
-        replay=_replay(report.get("replay") or {}),
+        replay=replay_bars(report.get("replay") or {}),
         servers=_servers(servers),
         server_options="".join(f'<option value="{escape(name)}">{escape(name)}</option>' for name in names),
         tasks="".join(task_html(task) for task in tasks) or '<p class="empty">There are no tasks to show.</p>',
         footer=escape(f"Firefly MCP {__version__}, {when}"),
     )
+
+
+def page_style() -> str:
+    """The style sheet that all pages of reports share."""
+    return _HERE.joinpath("report.css").read_text(encoding="utf-8")
+
+
+def page_script() -> tuple[str, str]:
+    """The script that all pages of reports share, and its hash for their content security policy."""
+    script = _HERE.joinpath("report.js").read_text(encoding="utf-8")
+    return script, f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def duration(seconds: float) -> str:
@@ -113,7 +124,8 @@ def _step(name: str, kind: str, left: float, lost: float, number: str) -> str:
     )
 
 
-def _replay(kinds: Mapping[str, Any]) -> str:
+def replay_bars(kinds: Mapping[str, Any]) -> str:
+    """How calls were answered: one bar of shares by match kind, with a legend."""
     known = [kind.value for kind in MatchKind]
     counted = sorted(_numbers(kinds), key=lambda item: known.index(item[0]) if item[0] in known else len(known))
     total = sum(count for _, count in counted)

@@ -3,12 +3,14 @@
 (function () {
   var tasks = Array.prototype.slice.call(document.querySelectorAll(".task"));
   var query = document.getElementById("query"), server = document.getElementById("server");
+  var outcome = document.getElementById("outcome");
   var texts = tasks.map(function (task) { return task.textContent.toLowerCase(); });
   function show() {
     var words = query.value.toLowerCase().split(/\s+/).filter(Boolean), seen = 0;
     tasks.forEach(function (task, index) {
       var fits = words.every(function (word) { return texts[index].indexOf(word) >= 0; })
-        && (!server.value || task.dataset.servers.split("\n").indexOf(server.value) >= 0);
+        && (!server.value || task.dataset.servers.split("\n").indexOf(server.value) >= 0)
+        && (!outcome || !outcome.value || task.dataset.outcomes.split("\n").indexOf(outcome.value) >= 0);
       task.hidden = !fits;
       seen += fits ? 1 : 0;
     });
@@ -25,6 +27,7 @@
   }
   query.addEventListener("input", show);
   server.addEventListener("change", show);
+  if (outcome) { outcome.addEventListener("change", show); }
   window.addEventListener("hashchange", reveal);
   show();
   reveal();

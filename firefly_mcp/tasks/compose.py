@@ -1,4 +1,4 @@
-"""Compose candidate plans backward from what was observed: an outcome, the values that led to it, the writes before it.
+"""Compose plans backward from what was observed: an outcome, the values that led to it, the writes before it.
 
 For each successful call the plan is the closed set of what it needs: for an argument whose value an earlier result
 returned, that earlier call (and what it needs in turn); for a call whose answer depends on state, the calls of its context.
@@ -7,27 +7,30 @@ What an argument does not take from a result is a literal, which the request mus
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import Flow, flows, informative, is_success, json_path, pointer_steps, result_view, walk
+from firefly_mcp.observe import Flow, flows, is_success, json_path, pointer_steps, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.rejection import rejected
+from firefly_mcp.tasks.labels import path_label
 from firefly_mcp.tasks.model import same_value
-from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
+from firefly_mcp.tasks.selection import SelectionError, select, selection_for
 from firefly_mcp.tasks.slots import writable
+from firefly_mcp.tasks.texts import written_values
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call
 
 MAX_CALLS = 6
 BINDING_WEIGHT = 0.25
-MAX_LEAVES = 2000
-_PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
+PAIRS = 4
+"""Of plans with the same beginning so many pairs are made."""
+_EVIDENT = ("observed", "declared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,83 @@ class Bound:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plan over recorded calls: the last one is the outcome."""
+    """A plan over recorded calls, in the order in which it makes them.
 
-    session: int
+    Attributes:
+        calls: the calls, without their results.
+        bounds: by call id, the arguments that take their values from earlier calls.
+        asked: ids of the calls whose results the answer is taken from.
+        writes: servers on which a call of the plan changes something.
+        changes: ids of the calls that do.
+    """
+
     calls: tuple[Call, ...]
     bounds: dict[int, tuple[Bound, ...]] = field(default_factory=dict)
+    asked: tuple[int, ...] = ()
+    writes: frozenset[str] = frozenset()
+    changes: frozenset[int] = frozenset()
 
     @property
     def outcome(self) -> Call:
-        """The call whose result the answer is taken from."""
+        """The last call."""
         return self.calls[-1]
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """The servers that the plan calls."""
+        return frozenset(call.server for call in self.calls)
+
+
+def joined(parts: Sequence[Candidate]) -> Candidate | None:
+    """One plan of several; calls that two of them share are made once. None when one part may disturb another.
+
+    Parts disturb each other when they use the same server and one of them changes something there; not so where both are of
+    one session and make the same changes, for then the calls of both keep their recorded order.
+    """
+    calls: dict[int, Call] = {}
+    bounds: dict[int, tuple[Bound, ...]] = {}
+    asked: dict[int, None] = {}
+    for place, part in enumerate(parts):
+        for other in parts[:place]:
+            touched = (part.servers & other.servers) & (part.writes | other.writes)
+            if touched and not _same_changes(part, other):
+                return None
+        calls.update({call.id: call for call in part.calls if call.id not in calls})
+        for call_id, own in part.bounds.items():
+            if call_id in bounds and bounds[call_id] != own:
+                return None
+            bounds[call_id] = own
+        asked.update(dict.fromkeys(part.asked))
+    if len({(call.key, call.args_hash) for call in calls.values()}) < len(calls):
+        return None
+    ordered = list(calls.values())
+    if len({call.session for call in ordered}) == 1:
+        ordered.sort(key=lambda call: call.id)
+    changes = frozenset(call_id for part in parts for call_id in part.changes)
+    return Candidate(tuple(ordered), bounds, tuple(asked), frozenset().union(*(part.writes for part in parts)), changes)
+
+
+def _same_changes(one: Candidate, other: Candidate) -> bool:
+    return one.changes == other.changes and len({call.session for call in (*one.calls, *other.calls)}) == 1
+
+
+def pairs(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Plans joined two by two where they share what goes before: one source for two calls, or one change and two reads."""
+    groups: dict[tuple[int, ...], list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        if len(candidate.calls) > 1:
+            groups[tuple(sorted(candidate.changes)) or (candidate.calls[0].id,)].append(candidate)
+    for group in groups.values():
+        for one, other in pairwise(group[: PAIRS + 1]):
+            both = joined([one, other]) if one.outcome.key != other.outcome.key else None
+            if both is not None and len(both.calls) <= MAX_CALLS and len(both.calls) < len(one.calls) + len(other.calls):
+                yield both
 
 
 def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -> Iterator[Candidate]:
-    """The candidate plans of one session, one for each outcome that needs at least two calls.
+    """The plans of one session: for each outcome the least set of calls that leads to it.
+
+    A call that depends on no earlier one but for its arguments' values is a plan of its own as well.
 
     Args:
         calls: the session's calls in order, with results.
@@ -62,12 +128,13 @@ def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -
         variety: which fields are constants; a constant is no reason to call its source.
     """
     session = _Session(calls, relation, variety)
-    for call in calls:
-        if call.tool is None or not is_success(call) or call.key in relation.volatile:
-            continue
-        candidate = session.plan_for(call)
-        if candidate is not None:
-            yield candidate
+    for call in session.calls:
+        if is_success(call) and call.key not in relation.volatile:
+            candidate = session.plan_for(call)
+            if candidate is not None:
+                yield candidate
+                if len(candidate.calls) > 1 and session.free(call):
+                    yield Candidate(candidate.calls[-1:], {call.id: ()}, (call.id,))
 
 
 class _Session:
@@ -76,6 +143,10 @@ class _Session:
         self.calls = [call for call in calls if call.tool is not None]
         self.relation = relation
         self.by_id = {call.id: call for call in self.calls}
+        self.writers: dict[str, list[Call]] = defaultdict(list)
+        for call in self.calls:
+            if relation.writes(call.key) and not (call.is_error and rejected(call.result, call.error)):
+                self.writers[call.server].append(call)
         self.flows: dict[int, list[Flow]] = defaultdict(list)
         for flow in flows(self.calls):
             if flow.whole and flow.weight >= BINDING_WEIGHT:
@@ -91,14 +162,39 @@ class _Session:
                 continue
             if not is_success(call) or len(chosen) >= MAX_CALLS or not expressible(call):
                 return None
+            context = self._context(call)
+            if context is None:
+                return None
             chosen[call.id] = call
             bounds[call.id] = tuple(self._bounds(call))
             waiting += [self.by_id[bound.source] for bound in bounds[call.id]]
-            waiting += self._context(call)
-        if len(chosen) < 2:
-            return None
+            waiting += context
         ordered = tuple(chosen[call_id] for call_id in sorted(chosen))
-        return Candidate(outcome.session, ordered, bounds) if ordered[-1] is outcome else None
+        if ordered[-1] is not outcome:
+            return None
+        changing = [call for call in ordered if self.relation.writes(call.key)]
+        return Candidate(
+            tuple(replace(call, result=None) for call in ordered),
+            bounds,
+            self._asked(ordered, bounds),
+            writes=frozenset(call.server for call in changing),
+            changes=frozenset(call.id for call in changing),
+        )
+
+    def free(self, call: Call) -> bool:
+        """Whether the call changes nothing and nothing before it may have changed its answer."""
+        return not self.relation.writes(call.key) and not self._context(call)
+
+    def _asked(self, ordered: Sequence[Call], bounds: dict[int, tuple[Bound, ...]]) -> tuple[int, ...]:
+        """The outcome, and every call before it of which nothing else shows that it is needed."""
+        used = {bound.source for own in bounds.values() for bound in own}
+        asked = []
+        for place, call in enumerate(ordered[:-1]):
+            later = [other for other in ordered[place + 1 :] if other.server == call.server]
+            evident = any(_evident(self.relation, call, other) for other in later)
+            if call.id not in used and not evident:
+                asked.append(call.id)
+        return (*asked, ordered[-1].id)
 
     def _bounds(self, call: Call) -> Iterator[Bound]:
         """For each argument that an earlier result fed, the best of its sources that can be told apart in words."""
@@ -106,105 +202,75 @@ class _Session:
         for flow in self.flows[call.id]:
             by_pointer[flow.argument].append(flow)
         for pointer, found in by_pointer.items():
+            value = argument_at(call.arguments, pointer)
             for flow in sorted(found, key=lambda item: (-item.weight, -item.source)):
                 source = self.by_id.get(flow.source)
-                selection = None if source is None else selection_of(source, flow, self.variety)
-                if source is not None and selection is not None and gives(source, selection, _at(call.arguments, pointer)):
+                selection = None if source is None else selection_of(source, flow, value, self.variety)
+                if source is not None and selection is not None:
                     yield Bound(pointer, source.id, selection)
                     break
 
-    def _context(self, call: Call) -> list[Call]:
-        if not self.relation.reads_state(call.key):
-            return []
-        earlier = (other for other in self.calls if other.server == call.server and other.id < call.id)
-        return [
-            other
-            for other in earlier
-            if self.relation.may_affect(other.key, call.key) and not (other.is_error and rejected(other.result, other.error))
-        ]
+    def _context(self, call: Call) -> list[Call] | None:
+        """The calls that its answer, or for a writer what it leaves, may depend on directly; None when they are too many."""
+        writes = self.relation.writes(call.key)
+        found = []
+        for other in self.writers[call.server]:
+            if other.id >= call.id:
+                break
+            if self.relation.may_affect(other.key, call.key) or (writes and self.relation.in_order(other.key, call.key)):
+                found.append(other)
+                if len(found) >= MAX_CALLS:
+                    return None
+        return found
 
 
-def selection_of(source: Call, flow: Flow, variety: Variety) -> JsonObject | None:
-    """A selection that takes the flow's value from its source, or None: a constant, or a place that words cannot tell."""
+def _evident(relation: EffectRelation, writer: Call, reader: Call) -> bool:
+    effect = relation.effect(writer.key, reader.key)
+    return effect.affects and effect.source in _EVIDENT
+
+
+def selection_of(source: Call, flow: Flow, value: Any, variety: Variety) -> JsonObject | None:
+    """A selection that takes an argument's value from a result, or None: a constant, or a place that words cannot tell."""
     if source.result is None:
         return None
     if flow.regex:
-        return {"regex": flow.regex}
+        return text_selection(source.result, flow.regex, flow.argument, value)
     view = result_view(source.result)
     for steps, _ in walk(view.value):
         if json_path(steps) == flow.path:
-            return None if variety.constant(source.key, steps) else selection_for(view, steps)
+            return None if variety.constant(source.key, steps) else data_selection(source.result, steps, value)
     return None
 
 
-class AnswerField(NamedTuple):
-    """A value of an outcome that a task may ask for, how it is selected, and how telling it is."""
-
-    steps: tuple[Step, ...]
-    value: Any
-    select: JsonObject
-    worth: float
+def data_selection(result: JsonObject, steps: tuple[Step, ...], value: Any) -> JsonObject | None:
+    """A selection of the value at ``steps``, read as the text or number that ``value`` is."""
+    selection = selection_for(result_view(result), steps)
+    return None if selection is None else _fitting(result, selection, value)
 
 
-LOOKED_AT = 24
-"""At most so many of an outcome's most telling values are described in words: describing a place in a long list is slow."""
+def text_selection(result: JsonObject, regex: str, pointer: str, value: Any) -> JsonObject | None:
+    """A selection of a value in prose: where the text names it, by that name, else by the argument that it fills."""
+    for item in written_values(result_text(result)):
+        fitting = _fitting(result, item.select, value)
+        if fitting is not None:
+            return fitting
+    names = [step for step in pointer_steps(pointer) if not step.isdigit()]
+    return _fitting(result, {"regex": regex, "label": path_label(names)}, value) if regex else None
 
 
-def answer_fields(candidate: Candidate, variety: Variety, informative_at: float) -> list[AnswerField]:
-    """The values of a candidate's outcome worth asking for, plain places first, the most telling first.
-
-    Left out: what the caller knew already or an earlier call of the plan shows, constants, values that tell little, long
-    texts, and places that cannot be told in words.
-    """
-    outcome = candidate.outcome
-    assert outcome.result is not None
-    view = result_view(outcome.result)
-    if view.kind in ("text", "empty"):
-        return []
-    known = _known_values(candidate)
-    found: list[tuple[float, tuple[Step, ...], Any]] = []
-    for number, (steps, value) in enumerate(walk(view.value)):
-        if number > MAX_LEAVES:
-            break
-        if isinstance(value, dict | list) or not stateable(value):
+def _fitting(result: JsonObject, selection: JsonObject, value: Any) -> JsonObject | None:
+    plain = {key: item for key, item in selection.items() if key != "as"}
+    for form in ({}, {"as": "text"} if isinstance(value, str) else {"as": "number"}):
+        try:
+            if same_value(select(result, {**plain, **form}), value):
+                return {**plain, **form}
+        except SelectionError:
             continue
-        worth = 0.0 if _is_plumbing(steps) else informative(value)
-        if worth < informative_at or _text_of(value) in known or variety.constant(outcome.key, steps):
-            continue
-        found.append((worth * (0.5 + 0.5 * variety.share(outcome.key, steps)), steps, value))
-    ranked = sorted(found, key=lambda item: (any(isinstance(step, int) for step in item[1]), -item[0], str(item[1])))
-    chosen = [(steps, value, selection_for(view, steps), worth) for worth, steps, value in ranked[:LOOKED_AT]]
-    return [AnswerField(steps, value, selection, worth) for steps, value, selection, worth in chosen if selection is not None]
+    return None
 
 
-def _is_plumbing(steps: tuple[Step, ...]) -> bool:
-    """Whether a field names the call itself (a request's or trace's id) and not what the call is about."""
-    return _PLUMBING.search("_".join(str(step) for step in steps[-2:]).lower()) is not None
-
-
-def _known_values(candidate: Candidate) -> set[str]:
-    """Every value that stands in an argument, or in a result before the outcome's."""
-    shown: list[Any] = [call.arguments for call in candidate.calls]
-    shown += [result_view(call.result).value for call in candidate.calls[:-1] if call.result is not None]
-    return {_text_of(value) for document in shown for _, value in walk(document) if not isinstance(value, dict | list)}
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip().lower()
-
-
-def gives(source: Call, selection: JsonObject, value: Any) -> bool:
-    """Whether the selection takes this value from the source's result."""
-    assert source.result is not None
-    try:
-        return same_value(select(source.result, selection), value)
-    except SelectionError:
-        return False
-
-
-def _at(arguments: Any, pointer: str) -> Any:
+def argument_at(arguments: Any, pointer: str) -> Any:
+    """The value at a JSON pointer of a call's arguments."""
     for step in pointer_steps(pointer):
         arguments = arguments[int(step)] if isinstance(arguments, list) else arguments[step]
     return arguments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,19 +12,21 @@ from typing import Any
 
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import pointer_steps
+from firefly_mcp.observe import json_pointer, pointer_steps, walk
 from firefly_mcp.servers.names import ExposedNames
-from firefly_mcp.tasks.compose import AnswerField, Candidate, answer_fields
-from firefly_mcp.tasks.gates.wording import tells
+from firefly_mcp.state.effects import EffectRelation
+from firefly_mcp.tasks.compose import Candidate, argument_at
+from firefly_mcp.tasks.distractors import Distractors
+from firefly_mcp.tasks.fields import TELLING, AnswerField, Offers, text_of
+from firefly_mcp.tasks.gates.wording import MAX_WORDS, tells
+from firefly_mcp.tasks.kinds import difficulty, kind_of
+from firefly_mcp.tasks.literals import predicates
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task_id
-from firefly_mcp.tasks.request import select_label, write_request
-from firefly_mcp.tasks.variety import Variety
+from firefly_mcp.tasks.request import write_request
 from firefly_mcp.types import Call, Tool, ToolKey
 
-ANSWER_AT_LEAST = 0.25
 MAX_FIELDS = 3
-OFFERED = 10
-TEST_SHARE = 0.15
+"""Of one call; of all calls of a plan together one more is asked."""
 
 
 @dataclass(frozen=True)
@@ -33,42 +36,53 @@ class Setting:
     recording_id: str
     tools: Mapping[ToolKey, Tool]
     names: ExposedNames
-    variety: Variety
+    relation: EffectRelation
+    offers: Offers
+    distractors: Distractors
     asked: set[tuple[str, str]] = field(default_factory=set)
     """Answers that earlier drafts ask for, as label and value; a draft prefers what nobody asked yet."""
 
 
 def draft(candidate: Candidate, setting: Setting) -> Task | None:
-    """The task of a candidate, or None when its outcome has nothing worth asking for."""
+    """The task of a candidate, or None when there is nothing new worth asking for or no request of fair length for it."""
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
-    offered = _offered(plan, setting, identity)
-    worth = answer_fields(candidate, setting.variety, ANSWER_AT_LEAST)
-    secret = [item for item in worth if not _described(item.value, offered, setting)]
-    fields = _chosen(secret, identity, setting.asked)
-    if not fields:
+    if not _needed(candidate, setting):
         return None
-    answer: JsonObject = {}
-    evidence: dict[str, Proof] = {}
-    labels: dict[str, str] = {}
-    for name, (label, value, selection) in _named(fields).items():
-        answer[name], labels[name] = value, label
-        evidence[name] = Proof(node=plan[-1].id, select=selection)
-    request = write_request(plan, evidence, setting.tools, labels)
-    servers = sorted({node.server for node in plan})
+    chosen = _fields(candidate, setting, identity)
+    if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
+        return None
+    offered = setting.distractors.offered((node.key for node in plan), identity)
+    if any(tells(setting.tools[key].description, item.value) for key in offered for _, item in chosen):
+        return None
+    while chosen:
+        answer: JsonObject = {}
+        evidence: dict[str, Proof] = {}
+        labels: dict[str, str] = {}
+        for name, (call_id, item) in _named(chosen).items():
+            answer[name], labels[name] = item.value, item.label
+            evidence[name] = Proof(node=ids[call_id], select=item.select)
+        request = write_request(plan, evidence, setting.tools, labels)
+        if len(request.split()) <= MAX_WORDS:
+            break
+        chosen = _shortened(chosen)
+    if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
+        return None
+    setting.asked.update(_pair(item) for _, item in chosen)
+    near = sum(key.server in candidate.servers for key in offered) - len({node.key for node in plan})
     return Task(
         id=task_id(request, plan, evidence),
         request=request[0].upper() + request[1:],
         answer=answer,
-        answer_schema=_schema(answer, labels),
+        answer_schema=_schema(answer, _described_fields(labels, evidence, plan)),
         plan=plan,
         evidence=evidence,
         tools=[setting.names.exposed(key) for key in offered],
-        difficulty={2: "easy", 3: "medium"}.get(len(plan), "hard"),
-        servers=servers,
-        split=_split(plan),
-        now=datetime.fromtimestamp(candidate.outcome.started_at, UTC).strftime("%Y-%m-%d"),
+        difficulty=difficulty(plan, near),
+        kind=kind_of(plan, evidence, setting.tools, setting.relation),
+        servers=sorted({node.server for node in plan}),
+        now=datetime.fromtimestamp(max(call.started_at for call in candidate.calls), UTC).strftime("%Y-%m-%d"),
         recording=Source(id=setting.recording_id, digest=""),
     )
 
@@ -99,47 +113,155 @@ def _blanked(value: Any, places: Sequence[tuple[str, ...]]) -> Any:
     return value
 
 
-def _described(value: Any, offered: Sequence[ToolKey], setting: Setting) -> bool:
-    """Whether a tool's own description holds the value: then it is no secret, and asking for it proves nothing."""
-    return any(tells(setting.tools[key].description, value) for key in offered)
+Chosen = list[tuple[int, AnswerField]]
+"""Answer fields, each with the id of the call whose result holds it."""
 
 
-def _chosen(fields: Sequence[AnswerField], seed: str, asked: set[tuple[str, str]]) -> list[AnswerField]:
-    """One to three fields: not asked before, the most telling, at most one of each name, plain paths before chosen items."""
+def _needed(candidate: Candidate, setting: Setting) -> bool:
+    """Whether each call that only hands a value on hands on one that neither the request nor another result tells."""
+    stated = _stated(candidate)
+    for source in candidate.calls:
+        given = [
+            argument_at(call.arguments, bound.pointer)
+            for call in candidate.calls
+            for bound in candidate.bounds[call.id]
+            if bound.source == source.id
+        ]
+        if not given or source.id in candidate.asked or source.id in candidate.changes:
+            continue
+        lost = {source.id}
+        for call in candidate.calls:
+            if any(bound.source in lost for bound in candidate.bounds[call.id]):
+                lost.add(call.id)
+        rest = [setting.offers.of(call) for call in candidate.calls if call.id not in lost]
+        if all(any(tells(text, value) for text in stated) or any(offer.reveals(value) for offer in rest) for value in given):
+            return False
+    return True
 
-    def rank(item: AnswerField) -> tuple[bool, bool, float, int, str]:
-        plain = "take" in item.select
-        return _pair(item) in asked, plain, -round(item.worth, 1), len(item.steps), str(item.steps)
 
-    wanted = 1 + int(hashlib.blake2b(seed.encode(), digest_size=2).hexdigest(), 16) % MAX_FIELDS
+def _stated(candidate: Candidate) -> set[str]:
+    """What the request has to state: the literals, and what tells chosen items from others."""
+    stated = set()
+    for call in candidate.calls:
+        bound = {bound.pointer for bound in candidate.bounds[call.id]}
+        for steps, value in walk(call.arguments):
+            if not isinstance(value, dict | list) and json_pointer(steps) not in bound:
+                stated.add(text_of(value))
+        stated |= {text_of(value) for own in candidate.bounds[call.id] for _, value in predicates(own.select)}
+    return stated
+
+
+def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
+    """For each asked call at least one field that no other call reveals; empty when one of them has none."""
+    known = {
+        text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)
+    }
+    asked = [call for call in candidate.calls if call.id in candidate.asked]
+    chosen: Chosen = []
+    for call in asked:
+        others = [setting.offers.of(other) for other in candidate.calls if other.id != call.id]
+        hidden = [
+            item
+            for item in setting.offers.of(call).fields
+            if text_of(item.value) not in known
+            and not any(tells(text, item.value) for text in known)
+            and not tells(setting.tools[call.key].description, item.value)
+            and not any(offer.reveals(item.value) for offer in others)
+        ]
+        wanted = 1 + _pick(seed, MAX_FIELDS) if len(asked) == 1 else 2 if len(asked) == 2 and _pick(seed, 3) == 0 else 1
+        own = _chosen(hidden, wanted, setting, taken=[item.label for _, item in chosen])
+        if not own:
+            return []
+        chosen += [(call.id, item) for item in own]
+    return chosen if any(item.worth >= TELLING for _, item in chosen) else []
+
+
+def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken: Sequence[str]) -> list[AnswerField]:
+    """The most telling fields that were not asked before, at most one of each name, plain paths before chosen items.
+
+    A field of a name that is ``taken`` by another call comes first: the answers can then be compared.
+    """
+
+    def rank(item: AnswerField) -> tuple[bool, bool, bool, bool, float, str]:
+        aside = item.label not in taken
+        return (
+            item.worth < TELLING,
+            _pair(item) in setting.asked,
+            aside,
+            _is_item(item),
+            -round(item.worth, 1),
+            str(item.select),
+        )
+
     chosen: list[AnswerField] = []
     for item in sorted(fields, key=rank):
-        label = select_label(item.select)
+        if item.worth < TELLING and chosen:
+            break
         # Items are chosen one at a time: two conditions in one request read badly.
-        if any(select_label(other.select) == label or ("take" in item.select and "take" in other.select) for other in chosen):
+        if any(other.label == item.label or (_is_item(item) and _is_item(other)) for other in chosen):
             continue
         chosen.append(item)
         if len(chosen) == wanted:
             break
-    asked.update(_pair(item) for item in chosen)
     return sorted(chosen, key=fields.index)
 
 
+def _shortened(chosen: Chosen) -> Chosen:
+    """One field fewer, of a call that has several; empty when there is none."""
+    counts = Counter(call_id for call_id, _ in chosen)
+    for place in range(len(chosen) - 1, -1, -1):
+        if counts[chosen[place][0]] > 1:
+            return chosen[:place] + chosen[place + 1 :]
+    return []
+
+
+def _is_item(item: AnswerField) -> bool:
+    return "take" in item.select or "where" in item.select
+
+
 def _pair(item: AnswerField) -> tuple[str, str]:
-    return select_label(item.select), str(item.value)
+    return item.label, str(item.value)
 
 
-def _named(fields: Sequence[AnswerField]) -> dict[str, tuple[str, Any, JsonObject]]:
+def _pick(seed: str, options: int) -> int:
+    return int(hashlib.blake2b(seed.encode(), digest_size=2).hexdigest(), 16) % options
+
+
+def _named(chosen: Chosen) -> dict[str, tuple[int, AnswerField]]:
+    """Each field by its name in the answer; fields of one name are numbered in the order of the plan."""
+    slugs = [re.sub(r"\W+", "_", item.label.lower()).strip("_") or "value" for _, item in chosen]
+    counts, numbers = Counter(slugs), Counter[str]()
     named = {}
-    for item in fields:
-        label = select_label(item.select)
-        named[re.sub(r"\W+", "_", label.lower())] = (label, item.value, item.select)
+    for slug, (call_id, item) in zip(slugs, chosen, strict=True):
+        numbers[slug] += 1
+        named[f"{slug}_{numbers[slug]}" if counts[slug] > 1 else slug] = (call_id, item)
     return named
+
+
+def _described_fields(labels: Mapping[str, str], evidence: Mapping[str, Proof], plan: Sequence[PlanNode]) -> dict[str, str]:
+    """What each field is: its label, and where two have the same, which of the calls it is of."""
+    counts = Counter(labels.values())
+    said = {}
+    for name, label in labels.items():
+        told = label
+        if counts[label] > 1:
+            place = next(place for place, node in enumerate(plan, 1) if node.id == evidence[name].node)
+            told = f"{label} that comes of step {place} of {len(plan)}"
+        said[name] = told
+    return said
 
 
 def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
     def of(name: str, value: Any) -> JsonObject:
-        kind = "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"
+        kind = (
+            "boolean"
+            if isinstance(value, bool)
+            else "integer"
+            if isinstance(value, int)
+            else "number"
+            if isinstance(value, float)
+            else "string"
+        )
         return {"type": kind, "description": f"the {labels[name]}"}
 
     return {
@@ -148,26 +270,6 @@ def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
         "required": list(answer),
         "additionalProperties": False,
     }
-
-
-def _offered(plan: Sequence[PlanNode], setting: Setting, seed: str) -> list[ToolKey]:
-    """The plan's tools and distractors, those of the plan's servers first; in an order that tells nothing."""
-
-    def shuffled(key: ToolKey) -> str:
-        return hashlib.blake2b(f"{seed}{key}".encode(), digest_size=8).hexdigest()
-
-    used = {node.key for node in plan}
-    servers = {node.server for node in plan}
-    others = sorted(
-        (key for key in setting.tools if key not in used), key=lambda key: (key.server not in servers, shuffled(key))
-    )
-    return sorted([*used, *others[: max(0, OFFERED - len(used))]], key=shuffled)
-
-
-def _split(plan: Sequence[PlanNode]) -> str:
-    """By sub-DAG: all tasks over the same tools, joined in the same way, fall on one side."""
-    shape = hash_json([[n.server, n.tool, [[b.argument, b.source] for b in n.bindings]] for n in plan])
-    return "test" if int(shape.split(":")[1][:8], 16) / 0xFFFFFFFF < TEST_SHARE else "train"
 
 
 def names_of(tools: Mapping[ToolKey, Tool]) -> ExposedNames:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import json_pointer, pointer_steps
+from firefly_mcp.observe import json_pointer, pointer_steps, walk
 from firefly_mcp.schemas import properties, resolve, single
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, same_value
-from firefly_mcp.types import Tool, ToolKey
+from firefly_mcp.types import Call, Tool, ToolKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +107,14 @@ def _schema_at(schema: JsonObject, steps: list[str]) -> JsonObject:
         else:
             own = properties(own, schema).get(step, {})
     return own
+
+
+def words_needed(calls: Sequence[Call]) -> int:
+    """About how many words a request needs for these calls: what each is for, and every argument with its name."""
+    count = 0
+    for call in calls:
+        count += 5
+        for _, value in walk(call.arguments):
+            if not isinstance(value, dict | list) and value is not None:
+                count += 2 + (len(value.split()) if isinstance(value, str) else 1)
+    return count

@@ -75,6 +75,7 @@ class Task(BaseModel):
     evidence: dict[str, Proof]
     tools: list[str]
     difficulty: str
+    kind: str = "chain"
     servers: list[str]
     split: str = "train"
     now: str

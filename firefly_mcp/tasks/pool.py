@@ -7,114 +7,165 @@ their session. Any of them can then follow any other.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from firefly_mcp.canonical import hash_bytes
-from firefly_mcp.observe import informative, is_success, json_pointer, result_view, value_key, walk
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.observe import informative, json_pointer, result_text, result_view, value_key, walk
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.observe.values import Key
-from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.tasks.compose import Bound, Candidate, expressible, gives
-from firefly_mcp.tasks.selection import selection_for
+from firefly_mcp.tasks.compose import Bound, Candidate, data_selection, text_selection
+from firefly_mcp.tasks.texts import written_values
 from firefly_mcp.tasks.variety import LEAVES, Variety
 from firefly_mcp.types import Call, ToolKey
 
 JOIN_WEIGHT = 0.4
-PER_JOIN = 4
+PER_JOIN = 6
+PER_TOOL = 150
+PER_VALUE = 12
 SOURCES = 2
+DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     call: Call
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] | None
+    """Where in the data; None for prose."""
 
 
 class Pool:
-    """The calls of a recording that can be combined freely, and where each value was shown."""
+    """The calls of a recording that can be combined freely, and where each value that one of them takes was shown."""
 
-    def __init__(self, relation: EffectRelation, variety: Variety, is_proven: Callable[[int, str], bool]) -> None:
-        """``is_proven`` tells of ``(session, server)`` whether its beginning is proven."""
-        self._relation = relation
+    def __init__(self, variety: Variety, load: Callable[[str], JsonObject]) -> None:
+        """``load`` gives a result by its hash."""
         self._variety = variety
-        self._is_proven = is_proven
-        self._calls: dict[tuple[ToolKey, str], Call] = {}
+        self._load = load
+        self._calls: list[Call] = []
+        self._known: set[tuple[ToolKey, str]] = set()
+        self._of_tool: Counter[ToolKey] = Counter()
+        self._wanted: set[Key] = set()
         self._shown: dict[Key, list[_Shown]] = defaultdict(list)
         self._joins: Counter[tuple[ToolKey, ToolKey, str]] = Counter()
 
-    def add_session(self, calls: Iterable[Call]) -> None:
-        """Take in the free calls of one session, given in order."""
-        writers: set[ToolKey] = set()
-        for call in calls:
-            if call.tool is None:
-                continue
-            touched = any(self._relation.may_affect(writer, call.key) for writer in writers)
-            if self._relation.writes(call.key):
-                writers.add(call.key)
-            elif not touched and self._usable(call) and (call.key, call.args_hash) not in self._calls:
-                self._calls[(call.key, call.args_hash)] = call
-                self._index(call)
+    def __len__(self) -> int:
+        """How many calls take part."""
+        return len(self._calls)
 
-    def _usable(self, call: Call) -> bool:
-        return (
-            is_success(call)
-            and call.key not in self._relation.volatile
-            and self._is_proven(call.session, call.server)
-            and expressible(call)
-        )
+    def add(self, candidate: Candidate) -> bool:
+        """Take in a plan of one call; False when the call is here already, or its tool has given enough.
 
-    def _index(self, call: Call) -> None:
-        assert call.result is not None
-        view = result_view(call.result)
-        if view.kind not in ("structured", "json"):
-            return
-        own = {value_key(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
-        for number, (steps, value) in enumerate(walk(view.value)):
-            if number >= LEAVES:
-                return
-            if isinstance(value, dict | list) or informative(value) < JOIN_WEIGHT:
-                continue
-            key = value_key(value)
-            if key is not None and key not in own and not self._variety.constant(call.key, steps):
-                self._shown[key].append(_Shown(call, steps))
+        One that may change something can be a part of a plan, and no more than that: it is not joined by its values.
+        """
+        call = candidate.outcome
+        if (call.key, call.args_hash) in self._known or self._of_tool[call.key] >= PER_TOOL:
+            return False
+        self._known.add((call.key, call.args_hash))
+        self._of_tool[call.key] += 1
+        if not candidate.writes:
+            self._calls.append(call)
+            self._wanted.update(key for _, key in _taken(call))
+        return True
 
     def candidates(self) -> Iterator[Candidate]:
-        """Plans of two or three calls, in an order that depends only on the calls."""
-        ordered = sorted(self._calls.values(), key=lambda call: hash_bytes(f"{call.key}{call.args_hash}".encode()))
+        """Plans of two to four calls, in an order that depends only on the calls."""
+        ordered = sorted(self._calls, key=lambda call: hash_bytes(f"{call.key}{call.args_hash}".encode()))
+        for call in ordered:
+            self._index(call)
         for target in ordered:
-            for bound, source in self._sources(target, (target,)):
+            found = list(self._sources(target, (target,)))
+            for number, (bound, source) in enumerate(found):
                 join = (source.key, target.key, bound.pointer)
                 if self._joins[join] >= PER_JOIN:
                     continue
                 self._joins[join] += 1
-                earlier = next(self._sources(source, (target, source)), None)
-                if earlier is not None and self._joins[join] % 2 == 0:
-                    first, before = earlier
-                    bounds = {before.id: (), source.id: (first,), target.id: (bound,)}
-                    yield Candidate(target.session, (before, source, target), bounds)
-                else:
-                    yield Candidate(target.session, (source, target), {source.id: (), target.id: (bound,)})
+                yield self._chain(target, bound, source, longer=(self._joins[join] + number) % 2 == 0)
+            yield from self._fan_in(target, found)
 
-    def _sources(self, target: Call, taken: tuple[Call, ...]) -> Iterator[tuple[Bound, Call]]:
-        """For each argument of the target, the calls that show its value: other tools' before its own."""
-        for steps, value in walk(target.arguments):
-            if isinstance(value, dict | list) or informative(value) < JOIN_WEIGHT:
-                continue
+    def _chain(self, target: Call, bound: Bound, source: Call, *, longer: bool) -> Candidate:
+        calls, bounds = [target, source], {target.id: (bound,), source.id: ()}
+        while longer and len(calls) < DEEPEST:
+            earlier = next(self._sources(calls[-1], calls), None)
+            if earlier is None:
+                break
+            first, before = earlier
+            bounds[calls[-1].id] = (first,)
+            bounds[before.id] = ()
+            calls.append(before)
+        return Candidate(tuple(reversed(calls)), bounds, (target.id,))
+
+    def _fan_in(self, target: Call, found: list[tuple[Bound, Call]]) -> Iterator[Candidate]:
+        """Two arguments of the target from two calls."""
+        for place, (one, first) in enumerate(found):
+            for other, second in found[place + 1 :]:
+                if (
+                    other.pointer == one.pointer
+                    or first is second
+                    or (first.key, first.args_hash) == (second.key, second.args_hash)
+                ):
+                    continue
+                join = (first.key, target.key, f"{one.pointer} {other.pointer}")
+                if self._joins[join] < PER_JOIN:
+                    self._joins[join] += 1
+                    yield Candidate(
+                        (first, second, target), {first.id: (), second.id: (), target.id: (one, other)}, (target.id,)
+                    )
+                return
+
+    def _index(self, call: Call) -> None:
+        result = self._load(call.result_hash or "")
+        view = result_view(result)
+        own = {value_key(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
+        if view.kind == "text":
+            shown = [(None, item.value) for item in written_values(str(view.value))]
+        else:
+            shown = [
+                (steps, value)
+                for number, (steps, value) in zip(range(LEAVES), walk(view.value), strict=False)
+                if not isinstance(value, dict | list)
+            ]
+        for steps, value in shown:
             key = value_key(value)
-            shown = [] if key is None else [item for item in self._shown.get(key, ()) if item.call not in taken]
+            if key is None or key not in self._wanted or key in own or informative(value) < JOIN_WEIGHT:
+                continue
+            if steps is not None and self._variety.constant(call.key, steps):
+                continue
+            places = self._shown[key]
+            if len(places) < PER_VALUE and sum(place.call.key == call.key for place in places) < SOURCES:
+                places.append(_Shown(call, steps))
+
+    def _sources(self, target: Call, taken: tuple[Call, ...] | list[Call]) -> Iterator[tuple[Bound, Call]]:
+        """For each argument of the target, the calls that show its value: other tools' before its own."""
+        used = {(call.key, call.args_hash) for call in taken}
+        for (steps, value), key in _taken(target):
+            shown = [item for item in self._shown.get(key, ()) if (item.call.key, item.call.args_hash) not in used]
             found = 0
             for item in sorted(shown, key=lambda item: _order(item.call, item.steps, target)):
-                assert item.call.result is not None
-                selection = selection_for(result_view(item.call.result), item.steps)
-                if selection is not None and gives(item.call, selection, value):
+                selection = self._selection(item, json_pointer(steps), value)
+                if selection is not None:
                     yield Bound(json_pointer(steps), item.call.id, selection), item.call
                     found += 1
                     if found >= SOURCES:
                         break
 
+    def _selection(self, item: _Shown, pointer: str, value: object) -> JsonObject | None:
+        result = self._load(item.call.result_hash or "")
+        if item.steps is None:
+            return text_selection(result, "", pointer, value) if result_text(result) else None
+        return data_selection(result, item.steps, value)
 
-def _order(source: Call, steps: tuple[Step, ...], target: Call) -> tuple[bool, bool, str]:
+
+def _taken(call: Call) -> Iterator[tuple[tuple[tuple[Step, ...], object], Key]]:
+    """The arguments of a call that tell enough to be looked for elsewhere."""
+    for steps, value in walk(call.arguments):
+        if not isinstance(value, dict | list) and informative(value) >= JOIN_WEIGHT:
+            key = value_key(value)
+            if key is not None:
+                yield (steps, value), key
+
+
+def _order(source: Call, steps: tuple[Step, ...] | None, target: Call) -> tuple[bool, bool, str]:
     """Other tools first, then other servers, then by a hash that spreads the choice."""
     spread = hash_bytes(f"{source.key}{source.args_hash}{target.args_hash}{steps}".encode())
     return source.key == target.key, source.server == target.server, spread

@@ -12,6 +12,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Replay, ReplayIndex, ReplayPolicy
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import (
+    Grounds,
     PlanBrokenError,
     Repeats,
     binding_gate,
@@ -21,12 +22,22 @@ from firefly_mcp.tasks.gates import (
     leakage_gate,
     necessity_gate,
     observe,
+    shortcut_gate,
     stability_gate,
 )
 from firefly_mcp.tasks.model import Task, Verdict
 from firefly_mcp.types import MatchKind
 
-PURE_GATES = (evidence_gate, binding_gate, determinacy_gate, completeness_gate, leakage_gate, necessity_gate, stability_gate)
+PURE_GATES = (
+    evidence_gate,
+    binding_gate,
+    determinacy_gate,
+    completeness_gate,
+    leakage_gate,
+    necessity_gate,
+    stability_gate,
+    shortcut_gate,
+)
 """In the order in which they are asked; the first that fails rejects."""
 
 
@@ -51,17 +62,23 @@ def strict_replay(recording: Recording) -> Replay:
     return Replay(recording, ReplayPolicy(match=MatchKind.EXACT), ReplayIndex(recording))
 
 
-def judge(task: Task, replay: Replay) -> Task:
+def judge(task: Task, replay: Replay, grounds: Grounds | None = None) -> Task:
     """Ask every pure gate; the task comes back with verdicts up to the first that fails, and its recording's digest.
 
+    Args:
+        task: the task.
+        replay: :func:`strict_replay` of the recording that proves it.
+        grounds: of that replay, where many tasks are judged.
+
     Raises:
-        TaskError: the task carries the digest of other calls than this recording holds.
+        TaskError: the task was made from another recording, and this one does not hold the calls that it needs.
     """
     verdicts: list[Verdict] = []
+    foreign = bool(task.recording.digest) and task.recording.id != replay.recording.id
     try:
-        seen = observe(task, replay)
+        seen = observe(task, replay, grounds)
     except PlanBrokenError as error:
-        if task.recording.digest and task.recording.id != replay.recording.id:
+        if foreign:
             raise TaskError(
                 f"task {task.id} was made from another recording ({task.recording.id[:12]}, not {replay.recording.id[:12]}"
                 f" at {replay.recording.path}): {error}"
@@ -69,8 +86,13 @@ def judge(task: Task, replay: Replay) -> Task:
         return task.model_copy(update={"verdicts": [Verdict(gate="execution", passed=False, reason=str(error))]})
     digest = seen.digest()
     if task.recording.digest and task.recording.digest != digest:
-        where = f"{replay.recording.path}: task {task.id}"
-        raise TaskError(f"{where} was proven with other answers than this recording holds; use the recording it was made from")
+        if foreign:
+            where = f"{replay.recording.path}: task {task.id}"
+            raise TaskError(
+                f"{where} was proven with other answers than this recording holds; use the recording it was made from"
+            )
+        changed = Verdict(gate="execution", passed=False, reason="the plan's calls are not those that the task was proven with")
+        return task.model_copy(update={"verdicts": [changed]})
     for gate in PURE_GATES:
         verdict = gate(task, seen)
         verdicts.append(verdict)
@@ -78,6 +100,15 @@ def judge(task: Task, replay: Replay) -> Task:
             break
     source = task.recording.model_copy(update={"digest": digest})
     return task.model_copy(update={"verdicts": verdicts, "recording": source})
+
+
+def objections(task: Task, replay: Replay, grounds: Grounds | None = None) -> list[Verdict]:
+    """The verdicts of every pure gate that has something against the task, each asked for itself."""
+    try:
+        seen = observe(task, replay, grounds)
+    except PlanBrokenError as error:
+        return [Verdict(gate="execution", passed=False, reason=str(error))]
+    return [verdict for verdict in (gate(task, seen) for gate in PURE_GATES) if not verdict.passed]
 
 
 def without_repeats(tasks: Sequence[Task]) -> Ledger:

@@ -2,7 +2,9 @@
 
 A selection is ``{"path": JSONPath, HOW, "take": JSONPath}`` with one HOW of ``only``, ``where``, ``argmin``, ``argmax`` or
 ``first``, or ``{"regex": pattern with one group}`` for prose. The path starts at ``structuredContent``, else at the JSON in
-the text; ``take`` and the fields of HOW start at the selected item.
+the text; ``take`` and the fields of HOW start at the selected item. ``"as": "number"`` reads the taken text as a number
+(``1,234.50`` is 1234.5), ``"as": "text"`` writes a taken number as text. ``label`` says in words what is taken and selects
+nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 import jsonpath
 
 from firefly_mcp.jsonio import JSON, JsonObject
-from firefly_mcp.observe import View, find_all, informative, json_path, result_text, result_view, walk
+from firefly_mcp.observe import View, find_all, informative, json_path, number_in, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.tasks.model import same_value
 
@@ -31,8 +33,8 @@ def select(result: JsonObject, selection: JsonObject) -> JSON:
         SelectionError: nothing, or not exactly one thing, is selected.
     """
     if "regex" in selection:
-        return _by_regex(result_text(result), str(selection["regex"]))
-    return select_in(result_view(result), selection)
+        return _read_as(_by_regex(result_text(result), str(selection["regex"])), selection)
+    return _read_as(select_in(result_view(result), selection), selection)
 
 
 def select_in(view: View, selection: JsonObject) -> JSON:
@@ -49,6 +51,18 @@ def select_in(view: View, selection: JsonObject) -> JSON:
     if len(taken) != 1:
         raise SelectionError(f"{take}: finds {len(taken)} values in the selected item, not one")
     return taken[0]
+
+
+def _read_as(value: JSON, selection: JsonObject) -> JSON:
+    form = selection.get("as")
+    if form == "number" and isinstance(value, str):
+        number = number_in(value.replace(",", ""))
+        if number is None:
+            raise SelectionError(f"{value[:40]!r} is not a number")
+        return number
+    if form == "text" and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return value
 
 
 def _choose(items: list[Any], selection: JsonObject, path: str) -> Any:
@@ -111,21 +125,57 @@ def selection_for(view: View, steps: tuple[Step, ...]) -> JsonObject | None:
     """A selection that finds the value at ``steps`` and no other, or None.
 
     A place in a list is described by what is particular to it: it is the only item, a sibling field has a value that no
-    other item has, or a numeric sibling is the smallest or largest.
+    other item has, or a numeric sibling is the smallest or largest. Of lists within lists the items of all are taken
+    together; where each inner list holds one item, it is the outer one that is described.
     """
     places = [place for place, step in enumerate(steps) if isinstance(step, int)]
     if not places:
         return {"path": json_path(steps), "only": True}
-    if len(places) > 1:
-        return None
-    at = places[0]
-    items: Any = view.value
-    for step in steps[:at]:
-        items = items[step]
-    take = json_path(steps[at + 1 :])
-    selection: JsonObject = {"path": json_path(steps[:at]) + "[*]"}
-    how = _particular(items, int(steps[at]), take)
-    return None if how is None else {**selection, **how, "take": take}
+    for at in reversed(places):
+        rest = steps[at + 1 :]
+        items = _alike(view.value, steps[: at + 1])
+        own = _reached(view.value, steps[: at + 1])
+        if own is _NOTHING or len(items) > MOST_ITEMS:
+            return None
+        if any(isinstance(step, int) for step in rest) and len(_alike(own, rest)) != 1:
+            continue
+        index = next(place for place, item in enumerate(items) if item is own)
+        take = _pattern(rest)
+        how = _particular(items, index, take)
+        if how is not None:
+            return {"path": _pattern(steps[: at + 1]), **how, "take": take}
+    return None
+
+
+MOST_ITEMS = 400
+"""Longer lists are not looked through for what is particular to one item."""
+_NOTHING: Any = object()
+
+
+def _pattern(steps: tuple[Step, ...]) -> str:
+    """The JSONPath of steps with every place in a list as ``[*]``."""
+    parts = json_path(tuple(-1 if isinstance(step, int) else step for step in steps))
+    return parts.replace("[-1]", "[*]")
+
+
+def _alike(value: Any, steps: tuple[Step, ...]) -> list[Any]:
+    """What the pattern of ``steps`` finds, in document order."""
+    found = [value]
+    for step in steps:
+        if isinstance(step, int):
+            found = [item for each in found if isinstance(each, list) for item in each]
+        else:
+            found = [each[step] for each in found if isinstance(each, dict) and step in each]
+    return found
+
+
+def _reached(value: Any, steps: tuple[Step, ...]) -> Any:
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return value
 
 
 def _particular(items: list[Any], index: int, take: str) -> JsonObject | None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from httpx2 import AsyncClient
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
+from mcp.types import RequestParamsMeta
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.literals import bind
 from firefly_mcp.tasks.model import Task, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
+from firefly_proxies.messages import META_SESSION
 
 
 @asynccontextmanager
@@ -34,12 +36,18 @@ class PlanFailedError(Exception):
     """The plan did not run to its end; the text says at which node and why."""
 
 
-async def execute_plan(task: Task, client: Client) -> dict[str, JsonObject]:
+async def execute_plan(task: Task, client: Client, session: str | None = None) -> dict[str, JsonObject]:
     """Call every node in order and give each node's result.
 
+    Args:
+        task: its plan is followed.
+        client: connected to a proxy.
+        session: call in this session of the proxy instead of the client's own; one client can thus run many plans.
+
     Raises:
-        PlanFailedError: a call fails or a binding selects nothing.
+        PlanFailedError: a call fails, a binding selects nothing, or the client refuses a result for its tool's schema.
     """
+    meta = None if session is None else cast(RequestParamsMeta, {META_SESSION: session})
     results: dict[str, JsonObject] = {}
     for node in task.plan:
         try:
@@ -48,8 +56,8 @@ async def execute_plan(task: Task, client: Client) -> dict[str, JsonObject]:
         except (SelectionError, KeyError, IndexError, ValueError) as error:
             raise PlanFailedError(f"{node.id}: a binding fails: {error}") from error
         try:
-            answer = await client.call_tool(node.exposed_name, arguments)
-        except MCPError as error:
+            answer = await client.call_tool(node.exposed_name, arguments, meta=meta)
+        except (MCPError, RuntimeError) as error:  # RuntimeError: the result does not fit the tool's output schema
             raise PlanFailedError(f"{node.id}: {error}") from error
         result: JsonObject = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
         if result.get("isError"):

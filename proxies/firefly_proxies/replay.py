@@ -49,6 +49,7 @@ class ReplayFactory:
         rules: ReplayRules = NO_REPLAY_RULES,
         wraps: Sequence[Wrap] = (),
         embedder: Embedder | None = None,
+        index: ReplayIndex | None = None,
     ) -> None:
         """Index the recording.
 
@@ -60,6 +61,7 @@ class ReplayFactory:
             redaction: rules for requests, beside those that the recorded sessions keep.
             rules: the user's, per tool.
             embedder: ranks free text where the policy allows the ``semantic`` rung; the built-in one when None.
+            index: of this recording, if it is open already: the whole recording, with no rules.
             wraps: steps around the look-up of calls (what to do on a miss, how fast to answer), the innermost first.
 
         Raises:
@@ -75,7 +77,7 @@ class ReplayFactory:
             )
         self.recording = recording
         self.policy = policy or ReplayPolicy()
-        index = ReplayIndex(recording, servers, rules=rules)
+        index = index or ReplayIndex(recording, servers, rules=rules)
         rules.check(index.tools, str(recording.path))
         if index.empty:
             raise StoreError(f"{recording.path}: nothing to replay: the recording has no answered call; record some first")

@@ -46,7 +46,7 @@ async def serve_stdio(factory: ConversationFactory) -> None:
         FireflyError: the conversation could not begin.
     """
     serving = asyncio.ensure_future(speak_stdio(factory))
-    with _stop_signals(serving.cancel), contextlib.suppress(asyncio.CancelledError):
+    with stop_signals(serving.cancel), contextlib.suppress(asyncio.CancelledError):
         await serving
 
 
@@ -75,7 +75,7 @@ async def serve_http(
         UsageError: the port is in use or the address is not ours.
     """
     stopped = asyncio.Event()
-    with _stop_signals(stopped.set):
+    with stop_signals(stopped.set):
         async with running_http(factory, host, port, token=token, allowed_hosts=allowed_hosts, listener=listener) as url:
             on_ready(url)
             await stopped.wait()
@@ -173,7 +173,8 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _stop_signals(stop: Callable[[], object]) -> Iterator[None]:
+def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call ``stop`` on SIGTERM and SIGINT for as long as the block lasts, where the system lets us."""
     loop = asyncio.get_running_loop()
     taken = []
     for number in (signal.SIGTERM, signal.SIGINT):

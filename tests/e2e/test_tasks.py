@@ -83,6 +83,7 @@ def test_chains_are_admitted_with_a_verdict_of_every_gate(made: tuple[Path, Synt
         "leakage",
         "necessity",
         "stability",
+        "shortcut",
         "execution",
         "uniqueness",
     ]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from firefly_mcp.errors import TaskError, UsageError
+from firefly_mcp.jsonio import JsonObject
 from firefly_train.demonstrations import Demonstration
 
 PINNED = {"verl": "0.9.1"}
-NEEDED = ("torch", "transformers", "ray", "tensordict", "TransferQueue", "fastapi", "cachetools", "pyarrow")
-INSTALL = "pip install torch && pip install 'firefly-mcp[train]'"
+NEEDED = ("transformers", "ray", "tensordict", "TransferQueue", "fastapi", "cachetools", "pyarrow", "tensorboard", "matplotlib")
+INSTALL = "pip install 'firefly-mcp[train]'"
+INSTALL_TORCH = f"pip install torch==2.13.0 && {INSTALL}"
+OLDEST_TORCH = (2, 6)
+"""verl's FSDP2 engine needs ``torch.distributed.fsdp.fully_shard``, which is public from 2.6 on."""
 
 
 def check_installed(installed: Callable[[str], str] = version) -> dict[str, str]:
@@ -22,11 +28,15 @@ def check_installed(installed: Callable[[str], str] = version) -> dict[str, str]
         UsageError: something is missing, or is a version that this was not made for.
     """
     found = {}
-    for name in (*PINNED, *NEEDED):
+    for name in ("torch", *PINNED, *NEEDED):
         try:
             found[name] = installed(name)
         except PackageNotFoundError:
-            raise UsageError(f"training needs {name}, which is not installed: {INSTALL}") from None
+            how = INSTALL_TORCH if name == "torch" else INSTALL
+            raise UsageError(f"training needs {name}, which is not installed: {how}") from None
+        if name == "torch" and _release(found[name]) < OLDEST_TORCH:
+            oldest = ".".join(map(str, OLDEST_TORCH))
+            raise UsageError(f"training needs torch {oldest} or newer; {found[name]} is installed: {INSTALL_TORCH}")
         wanted = PINNED.get(name)
         if wanted is not None and found[name] != wanted:
             raise UsageError(f"training needs {name} {wanted}; {found[name]} is installed: pip install {name}=={wanted}")
@@ -45,6 +55,49 @@ def check_template(tokenizer: Any, demonstration: Demonstration) -> None:
     with_tools = tokenizer.apply_chat_template(beginning, tools=demonstration.tools, tokenize=False)
     if with_tools == tokenizer.apply_chat_template(beginning, tokenize=False):
         raise UsageError("the model's chat template leaves the tools out; choose a model that was trained with tools")
+
+
+def check_names(tokenizer: Any, demonstrations: Sequence[Demonstration]) -> None:
+    """The template must write calls so that verl's parser of Hermes' form reads the same tool and arguments again.
+
+    Raises:
+        UsageError: it writes calls in another form, or cannot carry a tool's name.
+    """
+    calls: dict[str, JsonObject] = {}
+    for shown in demonstrations:
+        for message in shown.messages:
+            for call in message.get("tool_calls") or ():
+                calls.setdefault(str(call["function"]["name"]), call)
+        for entry in shown.tools:
+            name = str(entry["function"]["name"])
+            calls.setdefault(name, {"type": "function", "function": {"name": name, "arguments": {}}})
+    for name, call in calls.items():
+        messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+        written = _last_call(tokenizer.apply_chat_template(messages, tokenize=False))
+        if written is None:
+            raise UsageError(
+                "the model's chat template does not write calls as <tool_call>{JSON}</tool_call>; name its form with"
+                " -- actor_rollout_ref.rollout.multi_turn.format=FORM, or choose a model of that form"
+            )
+        if written != {"name": name, "arguments": call["function"]["arguments"]}:
+            raise UsageError(
+                f"the model's chat template cannot carry a call of the tool {name!r}; leave out the tasks that offer it"
+            )
+
+
+def _last_call(text: str) -> Any:
+    """What verl's parser reads of the last call in the text; None when it finds none."""
+    found = re.findall(r"<tool_call>(.*?)</tool_call>", text, re.DOTALL)
+    if not found:
+        return None
+    try:
+        return json.loads(found[-1])
+    except ValueError:
+        return found[-1]
+
+
+def _release(version_text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version_text)[:2])
 
 
 def lengths(tokenizer: Any, demonstration: Demonstration) -> tuple[int, int]:

@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import IO
 
 _MARK = "FIREFLY_TRAIN_RUN"
+MEASURED_EVERY = 5.0
+"""Seconds between two looks at what the processes have used."""
 PATIENCE = 15.0
 """Seconds between asking a process to end and ending it."""
 
@@ -30,6 +32,8 @@ class Children:
         self._mark = uuid.uuid4().hex
         self._started: list[subprocess.Popen[bytes]] = []
         self._afterwards: list[Callable[[], object]] = []
+        self._used: dict[tuple[int, int], float] = {}
+        self._measured = float("-inf")
 
     def __enter__(self) -> Children:
         return self
@@ -79,6 +83,25 @@ class Children:
         for action in self._afterwards:
             action()
         self._afterwards.clear()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds that this run's processes had used when they were last looked at, those that ended since included."""
+        return sum(self._used.values())
+
+    def measure(self) -> None:
+        """Look at what the processes have used; does nothing if that was done just now."""
+        now = time.monotonic()
+        if now - self._measured < MEASURED_EVERY:
+            return
+        self._measured = now
+        for pid in self.marked():
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            # After the name: user and system time are fields 14 and 15 of the line, the start time is field 22.
+            self._used[(pid, int(fields[19]))] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def marked(self) -> list[int]:
         """The ids of running processes that carry this run's mark; empty where there is no ``/proc``."""

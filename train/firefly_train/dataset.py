@@ -95,14 +95,15 @@ def export_chat(demonstrations: Sequence[Demonstration], folder: Path) -> dict[s
     lines: dict[str, list[bytes]] = {}
     for demonstration in demonstrations:
         task = demonstration.task
-        line = {"id": task.id, "messages": _openai(demonstration.messages), "tools": demonstration.tools}
+        line = {"id": task.id, "messages": openai_messages(demonstration.messages), "tools": demonstration.tools}
         lines.setdefault(task.split, []).append(dumps(line) + b"\n")
     for split, written in lines.items():
         (folder / f"{split}.jsonl").write_bytes(b"".join(written))
     return {split: len(written) for split, written in lines.items()}
 
 
-def _openai(conversation: Sequence[JsonObject]) -> list[JsonObject]:
+def openai_messages(conversation: Sequence[JsonObject]) -> list[JsonObject]:
+    """A conversation in OpenAI's chat form: every call has an id that its result names, its arguments are JSON text."""
     told: list[JsonObject] = []
     for message in conversation:
         if "tool_calls" in message:

@@ -5,51 +5,43 @@ verl is started as its users start it, ``python -m verl.trainer.main_ppo key=val
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from firefly_mcp.errors import CheckError, FireflyError
-from firefly_mcp.jsonio import JsonObject, dumps
+from firefly_mcp.errors import UsageError
+from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import read_tasks
-from firefly_train import checks, preset
+from firefly_train import checks, follow, preset
 from firefly_train.children import Children
 from firefly_train.dataset import require_training, split_rows
 from firefly_train.demonstrations import Demonstration, demonstrate
-from firefly_train.figures import METRICS, ROLLOUTS, RUN, read_lines, summary
-from firefly_train.policy import TINY, Policy, build_tiny, given
+from firefly_train.figures import ROLLOUTS, read_lines
+from firefly_train.follow import Note
+from firefly_train.policy import SMOLLM, TINY, Policy, build_smollm, build_tiny, given
 from firefly_train.proxy import check_proxy, start_proxy
-from firefly_train.run_folder import RunFolder, Shape, shape_of
-from firefly_train.trajectory import LOG_VARIABLE
+from firefly_train.run_folder import RunFolder, shape_of
 
+CONFIG = "config.json"
 RESULT_LIMIT = "actor_rollout_ref.rollout.multi_turn.max_tool_response_length"
-_POLL_SECONDS = 0.5
-_ERROR = re.compile(r"(?:\x1b\[[\d;]*m|\([^)]*pid=\d+[^)]*\) )*((?:[\w.]+\.)?\w*(?:Error|Exception)\b: .*)")
-
-Note = Callable[[str], None]
-
-
-class TrainingFailedError(FireflyError):
-    """verl ended with an error."""
+FORMAT = "actor_rollout_ref.rollout.multi_turn.format"
+WEIGHTS = "+reward.custom_reward_function.reward_kwargs.weights"
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for. ``model``, ``proxy`` and ``warm_start_steps`` replace what the preset says, or would start."""
+    """What the user asked for. ``model``, ``proxy`` and ``warm_start_steps`` replace what the preset says, or would start.
+
+    ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
+    """
 
     tasks: Path
     store: Path
@@ -59,6 +51,7 @@ class Order:
     model: str | None = None
     proxy: str | None = None
     warm_start_steps: int | None = None
+    weights: tuple[tuple[str, float], ...] = ()
     overrides: tuple[str, ...] = ()
 
 
@@ -79,41 +72,104 @@ def train(order: Order, note: Note) -> JsonObject:
         demonstrations = demonstrate(tasks, recording)
     folder = RunFolder.create(order.out)
     with _short_folder() as ray_folder, Children() as children, _terminable():
-        url = order.proxy or start_proxy(order.store, children, folder.path / "proxy.log")
+        url = _proxy(order.proxy, order.store, chosen, children, folder)
         check_proxy(url, {name for shown in demonstrations for name in shown.task.tools})
         policy = _policy(order, chosen, demonstrations, folder, note)
         fit = _fit(policy, chosen, told, demonstrations, note)
         settings = {**chosen.verl, **told}
-        shape = shape_of(fit, settings, model=policy.path, seed=order.seed)
+        shape = shape_of(fit, settings, model=policy.path, seed=order.seed, samples=chosen.samples)
         checks.check_result_length(fit.demonstrations, int(told.get(RESULT_LIMIT, shape.longest_result)))
         ours = {
             **chosen.verl,
             **folder.overrides(shape),
             **_engine(settings, order.seed),
-            "+ray_kwargs.ray_init._temp_dir": ray_folder,
+            **({WEIGHTS: dict(order.weights)} if order.weights else {}),
+            **_ray(chosen, folder, ray_folder),
         }
         config: JsonObject = {
             "preset": chosen.name,
             "tasks": str(order.tasks),
             "store": str(order.store),
+            "proxy": order.proxy,
             "seed": order.seed,
             "versions": versions,
             "left_out": fit.left_out,
             "warm_start": policy.warm_start,
             "shape": asdict(shape),
             "tasks_of_split": folder.write_inputs(fit.demonstrations, url),
+            "weights": dict(order.weights),
             "overrides": preset.merged(ours, order.overrides),
         }
-        return _follow(folder, children, chosen, config, shape, note)
+        (folder.path / CONFIG).write_bytes(dumps(config))
+        return follow.follow(folder, children, chosen, config, note)
+
+
+def resume(out: Path, overrides: Sequence[str], note: Note) -> JsonObject:
+    """Go on with an interrupted run from its last checkpoint; what was made after it is made again.
+
+    Args:
+        out: the run's folder.
+        overrides: of verl's configuration, on top of those that the run was started with (more steps, say).
+        note: told of progress.
+
+    Raises:
+        UsageError: it is no run's folder, or there is no checkpoint to go on from.
+        the errors of :func:`train`.
+    """
+    checks.check_installed()
+    folder = RunFolder(out.resolve())
+    try:
+        config: JsonObject = loads((folder.path / CONFIG).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{out}: not the folder of a run that can be resumed: it has no {CONFIG}") from error
+    step = follow.checkpoint_step(folder.path)
+    if step is None:
+        raise UsageError(f"{out}: the run was interrupted before its first checkpoint; start it again in another folder")
+    chosen = preset.load(str(config["preset"]))
+    told = preset.told(overrides)
+    config["shape"]["steps"] = int(told.get("trainer.total_training_steps", config["shape"]["steps"]))
+    _forget_after(folder, step)
+    with _short_folder() as ray_folder, Children() as children, _terminable():
+        url = _proxy(config["proxy"], Path(str(config["store"])), chosen, children, folder)
+        check_proxy(url, ())
+        folder.point_to(url)
+        again = {
+            "trainer.resume_mode": "auto",
+            "trainer.val_before_train": False,
+            **_ray(chosen, folder, ray_folder),
+        }
+        kept = [line for line in config["overrides"] if line.partition("=")[0].lstrip("+") not in told]
+        names = {key.lstrip("+") for key in again}
+        kept = [line for line in kept if line.partition("=")[0].lstrip("+") not in names]
+        config["overrides"] = [*kept, *preset.spelled(again), *overrides]
+        config["resumed_from"] = [*config.get("resumed_from", []), step]
+        (folder.path / CONFIG).write_bytes(dumps(config))
+        note(f"going on after step {step}")
+        return follow.follow(folder, children, chosen, config, note)
+
+
+def _forget_after(folder: RunFolder, step: int) -> None:
+    """Leave out of the log and the metrics what was made after the checkpoint: it is made again."""
+    for path in (folder.path / ROLLOUTS, *folder.path.glob("metrics*.jsonl")):
+        kept = [line for line in read_lines(path) if int(line["step"]) <= step]
+        path.write_bytes(b"".join(dumps(line) + b"\n" for line in kept))
+
+
+def _proxy(there: str | None, store: Path, chosen: preset.Preset, children: Children, folder: RunFolder) -> str:
+    if there:
+        return there
+    url = start_proxy(store, children, folder.path / "proxy.log", host=chosen.proxy_host)
+    return follow.reachable(url, chosen.proxy_host)
 
 
 def _policy(
     order: Order, chosen: preset.Preset, demonstrations: Sequence[Demonstration], folder: RunFolder, note: Note
 ) -> Policy:
     model = order.model or chosen.model
-    if model != TINY:
+    build = {TINY: build_tiny, SMOLLM: build_smollm}.get(model)
+    if build is None:
         return given(model)
-    return build_tiny(chosen, demonstrations, folder.path / "model", seed=order.seed, steps=order.warm_start_steps, note=note)
+    return build(chosen, demonstrations, folder.path / "model", seed=order.seed, steps=order.warm_start_steps, note=note)
 
 
 def _fit(
@@ -121,6 +177,8 @@ def _fit(
 ) -> checks.Fit:
     tokenizer = policy.tokenizer()
     checks.check_template(tokenizer, demonstrations[0])
+    if told.get(FORMAT, "hermes") == "hermes":
+        checks.check_names(tokenizer, demonstrations)
     most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
     most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
     fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
@@ -139,84 +197,15 @@ def _engine(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
     return {"+actor_rollout_ref.rollout.engine_kwargs.transformers": {"device": device, "seed": seed}}
 
 
-def _follow(
-    folder: RunFolder, children: Children, chosen: preset.Preset, config: JsonObject, shape: Shape, note: Note
-) -> JsonObject:
-    log = folder.path / "train.log"
-    command = [sys.executable, "-m", "verl.trainer.main_ppo", *config["overrides"]]
-    begun = time.monotonic()
-    note(f"training {shape.steps} steps; verl's log is {log}")
-    try:
-        with log.open("wb") as out:
-            process = children.start(command, environment=_environment(folder, chosen), stdout=out, stderr=subprocess.STDOUT)
-            _watch(process, folder, shape.steps, note)
-    finally:
-        result = summary(folder.path, {**config, "seconds": round(time.monotonic() - begun, 1)})
-        result["model"] = _trained(folder.path)
-        result["finished"] = len(result["steps"]) >= shape.steps
-        (folder.path / RUN).write_bytes(dumps(result))
-    if process.returncode:
-        raise TrainingFailedError(f"verl ended with exit code {process.returncode}: {_last_error(log)}; see {log}")
-    if len(result["steps"]) < shape.steps:
-        raise TrainingFailedError(f"verl made {len(result['steps'])} of {shape.steps} steps; see {log}")
-    if result["infrastructure_errors"]:
-        raise CheckError(
-            f"{result['infrastructure_errors']} calls failed on their way to the replay proxy; the run's figures say nothing;"
-            f" see {folder.path / ROLLOUTS}"
-        )
-    return result
-
-
-def _watch(process: subprocess.Popen[bytes], folder: RunFolder, total: int, note: Note) -> None:
-    """Wait for verl's end and tell each step."""
-    told = 0
-    while True:
-        ended = process.poll() is not None
-        for entry in summary(folder.path, {})["steps"][told:] if _grew(folder, told) or ended else ():
-            told += 1
-            left = f", about {entry['seconds'] * (total - told) / 60:.0f} min left" if told < total else ""
-            missed = sum(entry["misses"].values())
-            note(
-                f"step {told}/{total}: reward {entry['reward_mean']:.3f}, {entry['tool_calls']} calls, {missed} misses,"
-                f" {entry['seconds']:.1f} s{left}"
-            )
-        if ended:
-            return
-        time.sleep(_POLL_SECONDS)
-
-
-def _grew(folder: RunFolder, told: int) -> bool:
-    return len(read_lines(folder.path / METRICS)) > told
-
-
-def _environment(folder: RunFolder, chosen: preset.Preset) -> dict[str, str]:
-    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-    environment = {
-        **kept,
-        **chosen.environment,
-        "VERL_USE_EXTERNAL_MODULES": "firefly_train.verl_plugin",
-        "VERL_FILE_LOGGER_PATH": str(folder.path / METRICS),
-        LOG_VARIABLE: str(folder.path / ROLLOUTS),
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray asks for a token and would write one into the user's home.
-        "RAY_AUTH_TOKEN": secrets.token_hex(16),
+def _ray(chosen: preset.Preset, folder: RunFolder, sockets: str) -> dict[str, Any]:
+    """Ray of this machine in a folder of its own, or the cluster that runs already."""
+    if chosen.ray_address is None:
+        return {"+ray_kwargs.ray_init._temp_dir": sockets}
+    return {
+        "+ray_kwargs.ray_init.address": chosen.ray_address,
+        "ray_kwargs.ray_init.num_cpus": None,
+        **follow.overrides_for_workers(follow.ours(folder, chosen)),
     }
-    if chosen.environment.get("VERL_PLATFORM") == "cpu":
-        environment.pop("CUDA_VISIBLE_DEVICES", None)  # set but empty, Ray would refuse its one logical GPU
-    return environment
-
-
-def _last_error(log: Path) -> str:
-    found = [match[1] for line in log.read_text(errors="replace").splitlines() if (match := _ERROR.match(line))]
-    return found[-1][:300] if found else "it told no error"
-
-
-def _trained(folder: Path) -> str | None:
-    """The newest checkpoint in Hugging Face's form, relative to the run's folder."""
-    found = sorted(folder.glob("checkpoints/global_step_*/actor/huggingface"), key=lambda path: path.stat().st_mtime)
-    return str(found[-1].relative_to(folder)) if found else None
 
 
 @contextmanager

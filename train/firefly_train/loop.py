@@ -36,7 +36,7 @@ class ReplayAgentLoop(ToolAgentLoop):  # type: ignore[misc]
             step=int(kwargs.get("global_steps", -1)),
             task_id=str(info.get("task_id", "")),
             split=str(info.get("split", "")),
-            score=scored["score"],
+            score=scored["right"],
             tokens=len(output.response_ids),
             turns=output.num_turns,
         )

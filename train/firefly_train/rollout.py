@@ -5,10 +5,6 @@ The replica starts the server (a Ray actor), the sender gives it the trainer's w
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import random
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,16 +17,15 @@ from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, TokenOutput
 from verl.workers.rollout.utils import ensure_async_iterator
 
-from firefly_train.sampling import Sample, SamplingParams, sample_batch
+from firefly_train.batches import BatchSampler, Limits, load_model
+from firefly_train.sampling import Sample
 
-QUIET_SECONDS = 0.02
-"""Requests that arrive with no longer pause between them than this are sampled as one batch."""
 BUCKET_BYTES = 256 * 1024 * 1024
 _NAME = "firefly_transformers_server"
 
 
-class TransformersServer:
-    """Tokens in, tokens out. One batch at a time; requests that arrive meanwhile form the next."""
+class TransformersServer(BatchSampler):
+    """The sampler as verl starts it: it loads the model, and takes the trainer's weights after each step."""
 
     def __init__(self, config: Any, model_config: Any, device: str, seed: int) -> None:
         """Load the model.
@@ -41,38 +36,17 @@ class TransformersServer:
             device: torch's name of the device to sample on.
             seed: what random generators are derived from.
         """
-        from transformers import AutoModelForCausalLM
-
         model_config = omega_conf_to_dataclass(model_config, dataclass_type=HFModelConfig)
-        self._config = config
-        self._seed = seed
-        dtype = getattr(torch, {"float": "float32"}.get(config.dtype, config.dtype))
-        self._model = AutoModelForCausalLM.from_pretrained(model_config.local_path, dtype=dtype).to(device).eval()
-        self._parameters = dict(self._model.named_parameters(remove_duplicate=False))
-        tokenizer = model_config.tokenizer
-        ends = self._model.generation_config.eos_token_id
-        found = {*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id}
-        self._ends = frozenset(token for token in found if token is not None)
-        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        self._queue: asyncio.Queue[tuple[Sample, asyncio.Future[None]]] = asyncio.Queue()
-        self._asked: Counter[bytes] = Counter()
-        self._step = 0
-        self._worker: asyncio.Task[None] | None = None
+        limits = Limits(config.prompt_length, config.response_length, config.max_num_seqs)
+        dtype = {"float": "float32"}.get(config.dtype, config.dtype)
+        model = load_model(model_config.local_path, device=device, dtype=dtype)
+        super().__init__(model, model_config.tokenizer, limits, seed)
+        self._parameters = dict(model.named_parameters(remove_duplicate=False))
 
     async def generate(self, prompt_ids: list[int], sampling_params: dict[str, Any], request_id: str, **_: Any) -> TokenOutput:
         """Sample a continuation of the prompt."""
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._serve())
-        prompt = [int(token) for token in prompt_ids]
-        sample = Sample(prompt, self._params(sampling_params, len(prompt)), self._generator(prompt))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put((sample, done))
-        await done
-        log_probs = sample.log_probs if sampling_params.get("logprobs") else None
-        stopped = sample.tokens[-1] in sample.params.stop
-        extra = {"global_steps": self._step}
-        reason = "completed" if stopped else "length"
-        return TokenOutput(token_ids=sample.tokens, log_probs=log_probs, stop_reason=reason, extra_fields=extra)
+        sample = await self.sample([int(token) for token in prompt_ids], sampling_params)
+        return told(sample, sampling_params, self.step)
 
     async def load_weights(self, weights: dict[str, torch.Tensor], step: int | None, last: bool) -> None:
         """Copy weights in; with the last of them a new policy begins."""
@@ -80,8 +54,7 @@ class TransformersServer:
             for name, tensor in weights.items():
                 self._parameters[name].copy_(tensor)
         if last:
-            self._asked.clear()
-            self._step = self._step if step is None else step
+            self.renew(step)
 
     async def nothing(self, *_: Any, **__: Any) -> None:
         """What other engines do to free and get back memory."""
@@ -89,43 +62,16 @@ class TransformersServer:
     wake_up = sleep = clear_kv_cache = release_kv_cache = resume_kv_cache = nothing
     abort_all_requests = resume_generation = start_profile = stop_profile = nothing
 
-    def _params(self, told: dict[str, Any], prompt: int) -> SamplingParams:
-        room = self._config.prompt_length + self._config.response_length - prompt
-        wanted = told.get("max_tokens") or told.get("max_new_tokens") or self._config.response_length
-        return SamplingParams(
-            max_tokens=max(1, min(wanted, self._config.response_length, room)),
-            temperature=float(told.get("temperature", 1.0)),
-            top_p=float(told.get("top_p", 1.0)),
-            top_k=int(told.get("top_k", -1)),
-            stop=self._ends | frozenset(told.get("stop_token_ids") or ()),
-        )
 
-    def _generator(self, prompt: list[int]) -> random.Random:
-        """A generator that depends on the seed, the policy's step, the prompt, and how often this prompt was asked of this
-        policy: the same run gives the same samples, in whatever order its requests arrive.
-        """
-        digest = hashlib.blake2b(repr(prompt).encode(), digest_size=16).digest()
-        self._asked[digest] += 1
-        place = f"{self._seed}/{self._step}/{self._asked[digest]}/".encode()
-        return random.Random(hashlib.blake2b(place + digest, digest_size=16).digest())
-
-    async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            waiting = [await self._queue.get()]
-            while len(waiting) < self._config.max_num_seqs:
-                try:
-                    waiting.append(await asyncio.wait_for(self._queue.get(), QUIET_SECONDS))
-                except TimeoutError:
-                    break
-            try:
-                await loop.run_in_executor(None, sample_batch, self._model, [sample for sample, _ in waiting], self._pad)
-            except Exception as error:
-                for _, done in waiting:
-                    done.set_exception(error)
-            else:
-                for _, done in waiting:
-                    done.set_result(None)
+def told(sample: Sample, sampling_params: dict[str, Any], step: int) -> TokenOutput:
+    """A finished sample in verl's form."""
+    stopped = sample.tokens[-1] in sample.params.stop
+    return TokenOutput(
+        token_ids=sample.tokens,
+        log_probs=sample.log_probs if sampling_params.get("logprobs") else None,
+        stop_reason="completed" if stopped else "length",
+        extra_fields={"global_steps": step},
+    )
 
 
 class TransformersReplica(RolloutReplica):  # type: ignore[misc]
@@ -134,20 +80,33 @@ class TransformersReplica(RolloutReplica):  # type: ignore[misc]
     async def launch_servers(self) -> None:
         """Start the server, on the node of the first training process."""
         engine = dict((self.config.engine_kwargs or {}).get("transformers") or {})
-        node = await self.workers[0].__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())
+        device = str(engine.get("device", "cpu"))
+        node, cards = await self.workers[0].__ray_call__.remote(_place)
         server = (
             ray.remote(TransformersServer)
             .options(
                 name=f"{_NAME}_{self.replica_rank}",
                 max_concurrency=self.max_concurrency,
+                runtime_env={"env_vars": _sees(cards)} if device.startswith("cuda") else None,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
             )
-            .remote(self.config, self.model_config, str(engine.get("device", "cpu")), int(engine.get("seed", 0)))
+            .remote(self.config, self.model_config, device, int(engine.get("seed", 0)))
         )
         await server.nothing.remote()
         self.servers = [server]
         self._server_handle = server
         self._server_address = f"{_NAME}_{self.replica_rank}"
+
+
+def _place(worker: Any) -> tuple[str, list[str]]:
+    """The node of a training process, and the ids of its cards."""
+    context = ray.get_runtime_context()
+    return context.get_node_id(), list(context.get_accelerator_ids().get("GPU", ()))
+
+
+def _sees(cards: list[str]) -> dict[str, str]:
+    """An actor that asks Ray for no card is shown none; the server shares the training process's."""
+    return {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": ",".join(cards)}
 
 
 class WeightSender(BaseRollout):  # type: ignore[misc]

@@ -11,10 +11,12 @@ from typing import Any
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_train.checks import Fit
-from firefly_train.dataset import AGENT, HELD_OUT, TRAIN, require_training, split_rows, write_parquet
+from firefly_train.dataset import AGENT, TRAIN, require_training, split_rows, write_parquet
 from firefly_train.demonstrations import Demonstration, tool_entries
 from firefly_train.function_schema import ANSWER_TOOL
 
+VALIDATION = "heldout"
+"""The file of all tasks that are not trained on, of whatever split."""
 SPARE_TURNS = 2
 """Turns that a policy may waste beyond the longest plan."""
 SPARE_TOKENS = 1.25
@@ -46,17 +48,22 @@ class RunFolder:
         """
         rows = split_rows([shown.task for shown in demonstrations])
         require_training(rows)
-        for split in (TRAIN, HELD_OUT):
-            if rows[split]:
-                write_parquet(self.path / f"{split}.parquet", rows[split])
+        held_out = [row for split, found in rows.items() if split != TRAIN for row in found]
+        for name, found in ((TRAIN, rows[TRAIN]), (VALIDATION, held_out)):
+            if found:
+                write_parquet(self.path / f"{name}.parquet", found)
         entries = tool_entries(demonstrations)
         tools = self.path / "tools.json"
         tools.write_bytes(dumps(list(entries.values())))
         # verl reads YAML; JSON is YAML.
         (self.path / "tools.yaml").write_bytes(dumps(_tools_config(list(entries), tools)))
+        self.point_to(url)
+        return {split: len(found) for split, found in rows.items()}
+
+    def point_to(self, url: str) -> None:
+        """Tell the agent loop where the replay proxy answers."""
         loops = [{"name": AGENT, "_target_": "firefly_train.loop.ReplayAgentLoop", "url": url}]
         (self.path / "agent.yaml").write_bytes(dumps(loops))
-        return {split: len(found) for split, found in rows.items()}
 
     def overrides(self, shape: Shape) -> dict[str, Any]:
         """The verl settings that follow from the run's folder and its tasks."""
@@ -65,7 +72,7 @@ class RunFolder:
         return {
             "data.train_files": str(self.path / f"{TRAIN}.parquet"),
             # verl wants a file even where it never validates.
-            "data.val_files": str(self.path / f"{HELD_OUT if validated else TRAIN}.parquet"),
+            "data.val_files": str(self.path / f"{VALIDATION if validated else TRAIN}.parquet"),
             "data.train_batch_size": shape.batch,
             "data.max_prompt_length": shape.prompt_tokens,
             "data.max_response_length": shape.response_tokens,
@@ -82,18 +89,20 @@ class RunFolder:
             f"{rollout}.multi_turn.max_tool_response_length": shape.longest_result,
             f"{rollout}.agent.agent_loop_config_path": str(self.path / "agent.yaml"),
             f"{rollout}.agent.default_agent_loop": AGENT,
-            f"{rollout}.val_kwargs.temperature": 0,
-            f"{rollout}.val_kwargs.n": 1,
+            f"{rollout}.val_kwargs.do_sample": True,
+            f"{rollout}.val_kwargs.temperature": 1.0,
+            f"{rollout}.val_kwargs.top_p": 1.0,
+            f"{rollout}.val_kwargs.n": shape.samples,
             "reward.custom_reward_function.path": "pkg://firefly_train.reward",
             "reward.custom_reward_function.name": "compute_score",
             "trainer.project_name": "firefly",
             "trainer.experiment_name": self.path.name,
-            "trainer.logger": ["console", "file"],
+            "trainer.logger": ["console", "file", "tensorboard"],
             "trainer.total_training_steps": shape.steps,
             "trainer.total_epochs": 1_000_000,
             "trainer.val_before_train": validated,
-            "trainer.test_freq": shape.steps if validated else -1,
-            "trainer.save_freq": shape.steps,
+            "trainer.test_freq": shape.check_every if validated else -1,
+            "trainer.save_freq": shape.save_every,
             "trainer.resume_mode": "disable",
             "trainer.default_local_dir": str(self.path / "checkpoints"),
             "hydra.run.dir": str(self.path / "hydra"),
@@ -115,9 +124,12 @@ class Shape:
     prompt_tokens: int
     response_tokens: int
     longest_result: int
+    samples: int
+    save_every: int
+    check_every: int
 
 
-def shape_of(fit: Fit, settings: Mapping[str, Any], *, model: str, seed: int) -> Shape:
+def shape_of(fit: Fit, settings: Mapping[str, Any], *, model: str, seed: int, samples: int) -> Shape:
     """Measure the tasks.
 
     Args:
@@ -125,21 +137,26 @@ def shape_of(fit: Fit, settings: Mapping[str, Any], *, model: str, seed: int) ->
         settings: the preset's verl settings with the user's on top; read are batch sizes and steps.
         model: where the model is.
         seed: of the run.
+        samples: attempts at each held-out task.
     """
     splits = Counter(shown.task.split for shown in fit.demonstrations)
     batch = max(1, min(int(settings.get("data.train_batch_size", 8)), splits[TRAIN]))
+    steps = int(settings.get("trainer.total_training_steps", 1))
     return Shape(
         model=model,
-        steps=int(settings.get("trainer.total_training_steps", 1)),
+        steps=steps,
         batch=batch,
         mini_batch=min(int(settings.get("actor_rollout_ref.actor.ppo_mini_batch_size", batch)), batch),
         seed=seed,
-        held_out=splits[HELD_OUT],
+        held_out=splits.total() - splits[TRAIN],
         turns=max(shown.turns for shown in fit.demonstrations),
         prompt_tokens=fit.prompt_tokens,
         response_tokens=min(fit.most_response, int(fit.response_tokens * SPARE_TOKENS)),
         # Errors and misses are told in a few lines and should be read whole too.
         longest_result=max(2000, *(shown.longest_result for shown in fit.demonstrations)),
+        samples=samples,
+        save_every=min(int(settings.get("trainer.save_freq", steps)), steps),
+        check_every=min(int(settings.get("trainer.test_freq", steps)), steps),
     )
 
 

@@ -52,7 +52,7 @@ class ReplayTool(_Entry):
         if not isinstance(parameters, dict):
             trajectory.refused += 1
             return ToolResponse(text="error: the arguments must be a JSON object"), 0.0, {}
-        begun = time.monotonic()
+        begun = time.time()
         try:
             result = await connection.call(self.name, parameters, trajectory.session)
         except MCPError as error:
@@ -66,9 +66,17 @@ class ReplayTool(_Entry):
             trajectory.failures.append(f"{self.name}: {type(error).__name__}: {error}")
             raise
         finally:
-            trajectory.tool_seconds += time.monotonic() - begun
+            trajectory.waits.append((begun, time.time()))
         trajectory.note(result.get("_meta") or {})
         return ToolResponse(text=shown(result)), 0.0, {}
+
+
+class SilentTool(_Entry):
+    """A tool that is switched off: a counter-check that a policy needs what tools answer."""
+
+    async def execute(self, instance_id: str, parameters: Any, **kwargs: Any) -> Executed:
+        """Answer nothing."""
+        return ToolResponse(text="error: the tools are switched off"), 0.0, {}
 
 
 class AnswerTool(_Entry):

@@ -13,12 +13,20 @@ from typing import Any
 from firefly_mcp.jsonio import JSON, JsonObject, dumps, text
 from firefly_mcp.reward import answer_in
 from firefly_mcp.types import MatchKind
-from firefly_train.reward import ANSWER_FIELD, SUBMITTED_FIELD
+from firefly_train.reward import ANSWER_FIELD, SUBMITTED_FIELD, WORST_FIELD
 
 LOG_VARIABLE = "FIREFLY_TRAIN_ROLLOUTS"
 """Environment variable: the file to which finished trajectories are appended."""
 REFUSED = ("invalid_arguments", "unknown_tool")
 """Causes in which the caller was wrong, rather than the recording short."""
+
+_ORDER = [*MatchKind]
+"""From the exact match to the miss."""
+
+
+def _rank(kind: str) -> int:
+    known = [item.value for item in _ORDER]
+    return known.index(kind) if kind in known else -1
 
 
 @dataclass
@@ -34,13 +42,19 @@ class Trajectory:
     """Infrastructure errors; any of them makes the run's figures worthless."""
     answer: JSON = None
     submitted: bool = False
-    tool_seconds: float = 0.0
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When each call was waited for, in seconds since the epoch: trajectories wait at the same time, so sums would mislead."""
     _begun: float = field(default_factory=time.monotonic)
 
     @property
     def calls(self) -> int:
         """How many calls replay answered, misses included."""
         return self.kinds.total()
+
+    @property
+    def worst(self) -> str | None:
+        """The match kind that is furthest from the recording; None without a call."""
+        return max(self.kinds, key=_rank, default=None)
 
     def note(self, meta: JsonObject) -> None:
         """Count one answered call by the provenance in its ``_meta``."""
@@ -67,6 +81,7 @@ class Trajectory:
             "firefly_calls": self.calls,
             "firefly_misses": self.kinds[MatchKind.MISS],
             "firefly_failures": len(self.failures),
+            WORST_FIELD: self.worst or "",
         }
 
     def line(self, *, step: int, task_id: str, split: str, score: float, tokens: int, turns: int) -> JsonObject:
@@ -86,7 +101,8 @@ class Trajectory:
             "misses": dict(self.misses),
             "refused": self.refused,
             "failures": self.failures,
-            "tool_seconds": round(self.tool_seconds, 4),
+            "tool_seconds": round(sum(end - begin for begin, end in self.waits), 4),
+            "waits": [[round(begin, 3), round(end, 3)] for begin, end in self.waits],
             "seconds": round(time.monotonic() - self._begun, 4),
         }
 

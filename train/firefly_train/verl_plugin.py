@@ -8,6 +8,7 @@ from typing import Any
 
 from verl.plugin.platform.platform_manager import PlatformRegistry
 
+from firefly_train import shuffled
 from firefly_train.cpu_platform import CpuPlatform
 
 ROLLOUT = "transformers"
@@ -20,6 +21,7 @@ def install() -> None:
     from verl.workers.rollout.replica import RolloutReplicaRegistry
 
     PlatformRegistry.register(platform="cpu")(CpuPlatform)
+    shuffled.register()
     RolloutReplicaRegistry.register(ROLLOUT, _replica)
     base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "firefly_train.rollout.WeightSender"
     if os.environ.get("VERL_PLATFORM") == "cpu":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,14 @@ from torch.nn.functional import cross_entropy
 from firefly_mcp.errors import TaskError
 from firefly_mcp.jsonio import JsonObject
 from firefly_train.demonstrations import Demonstration
+from firefly_train.vary import Variations
 
-_WINDOW = 64
+_WINDOW = 128
+_SHELF = 8
+"""Batches that are sorted by length together, so that little is padded."""
+
+Example = tuple[list[int], list[int]]
+"""A conversation's token ids, and 1 where the model spoke."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,19 @@ class WarmStart:
     """How to warm-start.
 
     ``until``: stop once a whole plan, sampled at temperature 1, would come out right with this probability (the mean over
-    recent examples); reinforcement learning needs successes and failures. ``steps`` is the most optimizer steps.
+    recent examples); reinforcement learning needs successes and failures. ``steps`` is the most optimizer steps,
+    ``cpu_seconds`` the most CPU seconds of this process (None: no limit). ``vary``: learn from variations with other values
+    beside the recorded ones. ``decay``: what is left of the learning rate in the last step, as a share.
     """
 
     steps: int = 600
     batch: int = 8
     lr: float = 3e-3
     until: float = 0.35
+    cpu_seconds: float | None = None
+    vary: bool = False
+    decay: float = 0.1
+    device: str = "cpu"
 
 
 def warm_start(
@@ -49,21 +61,17 @@ def warm_start(
     """
     if not demonstrations:
         raise TaskError("no demonstration to warm-start with")
-    examples = [_example(tokenizer, demonstration) for demonstration in demonstrations]
-    order = random.Random(seed)
+    examples = _Examples(tokenizer, demonstrations, vary=plan.vary, seed=seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, betas=(0.9, 0.95), weight_decay=0.01)
     recent: deque[float] = deque(maxlen=_WINDOW)
-    waiting: list[int] = []
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     loss, step = 0.0, 0
-    model.train()
-    for step in range(1, plan.steps + 1):
-        while len(waiting) < plan.batch:
-            waiting += order.sample(range(len(examples)), len(examples))
-        chosen, waiting = waiting[: plan.batch], waiting[plan.batch :]
+    model.to(plan.device).train()
+    for step, batch in enumerate(examples.batches(plan.batch), 1):
+        gone = _gone(step, plan, time.process_time() - used)
         for group in optimizer.param_groups:
-            group["lr"] = plan.lr * min(1.0, step / 20) * (1.0 - 0.9 * step / plan.steps)
-        losses, counts = _losses(model, [examples[index] for index in chosen], tokenizer.pad_token_id)
+            group["lr"] = plan.lr * min(1.0, step / 20) * (1.0 - (1.0 - plan.decay) * gone)
+        losses, counts = _losses(model, batch, tokenizer.pad_token_id, plan.device)
         mean = losses.sum() / counts.sum()
         optimizer.zero_grad()
         mean.backward()
@@ -74,20 +82,57 @@ def warm_start(
         likely = sum(recent) / len(recent)
         if step % 25 == 0:
             progress(f"warm start {step}/{plan.steps}: loss {loss:.3f}, a whole plan with probability {likely:.2f}")
-        if likely >= plan.until and len(recent) >= min(_WINDOW, len(examples)):
+        if gone >= 1.0 or (likely >= plan.until and len(recent) >= min(_WINDOW, len(demonstrations))):
             break
-    model.eval()
+    model.to("cpu").eval()
     return {
         "steps": step,
         "seconds": round(time.monotonic() - begun, 1),
+        "cpu_seconds": round(time.process_time() - used, 1),
         "loss": round(loss, 4),
         "plan_probability": round(sum(recent) / len(recent), 3),
-        "demonstrations": len(examples),
+        "demonstrations": len(demonstrations),
     }
 
 
-def _example(tokenizer: Any, demonstration: Demonstration) -> tuple[list[int], list[int]]:
-    """The conversation's token ids, and 1 where the model spoke. The template must mark it with ``{% generation %}``."""
+def _gone(step: int, plan: WarmStart, used: float) -> float:
+    """How much of what is allowed is used up, from 0 to 1."""
+    spent = used / plan.cpu_seconds if plan.cpu_seconds else 0.0
+    return min(1.0, max(step / plan.steps, spent))
+
+
+class _Examples:
+    """The demonstrations as token ids, in a seeded order without end."""
+
+    def __init__(self, tokenizer: Any, demonstrations: Sequence[Demonstration], *, vary: bool, seed: int) -> None:
+        self._tokenizer = tokenizer
+        self._demonstrations = demonstrations
+        self._rng = random.Random(seed)
+        self._variations = Variations(demonstrations) if vary else None
+        self._ready = None if vary else [_example(tokenizer, shown) for shown in demonstrations]
+
+    def batches(self, size: int) -> Iterator[list[Example]]:
+        """Batches of examples of about the same length."""
+        waiting: list[int] = []
+        while True:
+            while len(waiting) < size * _SHELF:
+                waiting += self._rng.sample(range(len(self._demonstrations)), len(self._demonstrations))
+            taken, waiting = waiting[: size * _SHELF], waiting[size * _SHELF :]
+            shelf = sorted((self._at(index) for index in taken), key=lambda example: len(example[0]))
+            places = list(range(_SHELF))
+            self._rng.shuffle(places)
+            for place in places:
+                yield shelf[place * size : (place + 1) * size]
+
+    def _at(self, index: int) -> Example:
+        if self._variations is None:
+            assert self._ready is not None
+            return self._ready[index]
+        return _example(self._tokenizer, self._variations.of(self._demonstrations[index], self._rng))
+
+
+def _example(tokenizer: Any, demonstration: Demonstration) -> Example:
+    """The template must mark what the model speaks with ``{% generation %}``."""
     encoded = tokenizer.apply_chat_template(
         demonstration.messages,
         tools=demonstration.tools,
@@ -98,15 +143,15 @@ def _example(tokenizer: Any, demonstration: Demonstration) -> tuple[list[int], l
     return encoded["input_ids"], encoded["assistant_masks"]
 
 
-def _losses(model: Any, examples: Sequence[tuple[list[int], list[int]]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _losses(model: Any, examples: Sequence[Example], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each example, the summed negative log-likelihood of what the model spoke, and how many tokens that is."""
     width = max(len(ids) for ids, _ in examples)
-    tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in examples])
-    spoken = torch.tensor([mask + [0] * (width - len(mask)) for _, mask in examples])[:, 1:].bool()
+    tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in examples], device=device)
+    spoken = torch.tensor([mask + [0] * (width - len(mask)) for _, mask in examples], device=device)[:, 1:].bool()
     # No attention mask: what is padded lies to the right, where a causal model does not look. Logits only where they count.
     hidden = model.base_model(input_ids=tokens).last_hidden_state[:, :-1]
     logits = model.get_output_embeddings()(hidden[spoken]).float()
     each = cross_entropy(logits, tokens[:, 1:][spoken], reduction="none")
-    rows = torch.arange(len(examples))[:, None].expand_as(spoken)[spoken]
-    sums = torch.zeros(len(examples)).index_add(0, rows, each)
+    rows = torch.arange(len(examples), device=device)[:, None].expand_as(spoken)[spoken]
+    sums = torch.zeros(len(examples), device=device).index_add(0, rows, each)
     return sums, spoken.sum(1)

@@ -1,18 +1,66 @@
-"""Subjects of a benchmark: what tries to solve a task through the proxy's URL."""
+"""Subjects of a benchmark: what tries to solve a task. Here those that are no model; they bound the scale at both ends."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from mcp import Client
+from httpx2 import AsyncClient
 
 from firefly_mcp.jsonio import JSON, JsonObject, loads, text
-from firefly_mcp.reward import answer_in
 from firefly_mcp.tasks.model import Task
-from firefly_proxies.plans import PlanFailedError, execute_plan, label_of
+from firefly_mcp.types import Tool
+from firefly_proxies.plans import PlanFailedError, execute_plan, label_of, session_client
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one attempt may use.
+
+    Attributes:
+        calls: tool calls.
+        seconds: wall-clock time.
+        tokens: tokens in and out, as far as the model tells them; None for no limit.
+    """
+
+    calls: int = 24
+    seconds: float = 300.0
+    tokens: int | None = None
+
+    def to_json(self) -> JsonObject:
+        """As the manifest has it."""
+        return {"calls": self.calls, "seconds": self.seconds, "tokens": self.tokens}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a subject works on one attempt.
+
+    Attributes:
+        url: the replay proxy's endpoint, with the session in it.
+        tools: the tools on offer by their exposed names, those of the task alone.
+        limits: what the attempt may use.
+        http: a client to share between MCP sessions.
+    """
+
+    url: str
+    tools: Mapping[str, Tool]
+    limits: Limits
+    http: AsyncClient
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What came of an attempt; the fields are those of :class:`~firefly_mcp.bench.rollout.Rollout`."""
+
+    answer: JSON = None
+    submitted: bool = False
+    boundary: str = ""
+    error: str = ""
+    messages: list[JsonObject] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
 
 
 class Subject(Protocol):
@@ -20,8 +68,14 @@ class Subject(Protocol):
 
     name: str
 
-    async def solve(self, task: Task, url: str, attempt: int) -> JSON:
-        """The answer to a task, or None; the tools are at ``url``."""
+    def describe(self) -> JsonObject:
+        """Name and settings, for the manifest."""
+
+    async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
+        """Work on a task. Trouble is told by the solution's boundary; what is raised is a mistake of ours."""
+
+    async def close(self) -> None:
+        """Release what it holds."""
 
 
 class Oracle:
@@ -29,13 +83,20 @@ class Oracle:
 
     name = "oracle"
 
-    async def solve(self, task: Task, url: str, attempt: int) -> JSON:
+    def describe(self) -> JsonObject:
+        """It has no settings."""
+        return {"name": self.name}
+
+    async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
         """Follow the plan and read the answer where the evidence says."""
-        async with Client(url, mode="legacy") as client:
+        async with session_client(desk.url, desk.http) as client:
             try:
-                return label_of(task, await execute_plan(task, client))
-            except PlanFailedError:
-                return None
+                return Solution(label_of(task, await execute_plan(task, client)))
+            except PlanFailedError as error:
+                return Solution(error=str(error))
+
+    async def close(self) -> None:
+        """It holds nothing."""
 
 
 class Shortcut:
@@ -44,74 +105,23 @@ class Shortcut:
     name = "shortcut"
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        """Count the answers."""
+        """Count the answers of these tasks."""
         self._values: dict[str, Counter[str]] = defaultdict(Counter)
         for task in tasks:
             for name, value in task.answer.items():
                 self._values[name][text(value)] += 1
 
-    async def solve(self, task: Task, url: str, attempt: int) -> JSON:
-        """The most frequent values, the task's own answer not counted."""
-        guess: dict[str, Any] = {}
+    def describe(self) -> JsonObject:
+        """It has no settings."""
+        return {"name": self.name}
+
+    async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
+        """The most frequent values, the task's own answer not counted; the next frequent ones in later attempts."""
+        guess: JsonObject = {}
         for name, value in task.answer.items():
-            others = self._values[name] - Counter([text(value)])
-            guess[name] = loads(others.most_common(1)[0][0]) if others else None
-        return guess
+            others = (self._values[name] - Counter([text(value)])).most_common()
+            guess[name] = loads(others[attempt % len(others)][0]) if others else None
+        return Solution(guess)
 
-
-class Random:
-    """Answers with a value that stands somewhere in the results of one offered tool, called as the plan's first node is."""
-
-    name = "random"
-
-    async def solve(self, task: Task, url: str, attempt: int) -> JSON:
-        """One call, then any of its values for each field, chosen by a hash of task and attempt."""
-        from firefly_mcp.observe import leaves, result_view
-
-        async with Client(url, mode="legacy") as client:
-            answer = await client.call_tool(task.plan[0].exposed_name, task.plan[0].arguments)
-        result: JsonObject = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-        values = [leaf.value for leaf in leaves(result_view(result).value)] or [None]
-
-        def pick(name: str) -> Any:
-            digest = hashlib.blake2b(f"{task.id}{name}{attempt}".encode(), digest_size=4).digest()
-            return values[int.from_bytes(digest, "big") % len(values)]
-
-        return {name: pick(name) for name in task.answer_schema["properties"]}
-
-
-def instructions(task: Task) -> str:
-    """What a model is told beside the request."""
-    return (
-        "Solve the user's request with the tools that you are given; do not guess. "
-        f"Today is {task.now}. When you are done, answer with one JSON object of exactly this schema and nothing after it:\n"
-        f"{text(task.answer_schema)}"
-    )
-
-
-class ModelSubject:
-    """Any OpenAI-compatible model, run by the Agents SDK with its tools by MCP from the proxy."""
-
-    def __init__(self, name: str, model: Any, *, max_turns: int = 12) -> None:
-        """``model`` is an Agents SDK ``Model``."""
-        self.name = name
-        self._model = model
-        self._max_turns = max_turns
-
-    async def solve(self, task: Task, url: str, attempt: int) -> JSON:
-        """Run the agent and read the last JSON object of its final message."""
-        from agents.exceptions import AgentsException
-        from agents.mcp import MCPServerStreamableHttp, create_static_tool_filter
-
-        from agents import Agent, RunConfig, Runner
-
-        offered = create_static_tool_filter(allowed_tool_names=task.tools)
-        async with MCPServerStreamableHttp(params={"url": url}, tool_filter=offered, cache_tools_list=True) as server:
-            agent = Agent(name="subject", instructions=instructions(task), model=self._model, mcp_servers=[server])
-            try:
-                run = await Runner.run(
-                    agent, task.request, max_turns=self._max_turns, run_config=RunConfig(tracing_disabled=True)
-                )
-            except AgentsException:
-                return None
-        return answer_in(str(run.final_output))
+    async def close(self) -> None:
+        """It holds nothing."""

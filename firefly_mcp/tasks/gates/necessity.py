@@ -6,43 +6,78 @@ another without it. That replay would miss without it is no evidence.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import result_text, walk
+from firefly_mcp.store import queries
 from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.gates.wording import tells
-from firefly_mcp.tasks.model import PlanNode, Task, Verdict, same_value
+from firefly_mcp.tasks.model import PlanNode, Proof, Task, Verdict, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
 
 
 def necessity_gate(task: Task, seen: Observed) -> Verdict:
     """Every call of the plan is needed for the answer."""
     reasons = []
-    answering = {proof.node for proof in task.evidence.values()}
     for node in task.plan:
-        lost = _without(task, node.id)
-        rest = [seen.result(other.id) for other in task.plan if other.id not in lost]
-        if node.id not in answering and not lost & answering and not _observed_effect(task, seen, node):
-            return Verdict(gate="necessity", passed=False, reason=f"{node.id}: nothing that is asked depends on it")
-        if all(_holds(rest, value) or tells(task.request, value) for value in task.answer.values()):
-            return Verdict(gate="necessity", passed=False, reason=f"{node.id}: the answer is known without it")
-        given = _given(task, seen, node.id)
-        hidden = [value for value in given if not _holds(rest, value) and not tells(task.request, value)]
-        if node.id in answering:
-            reasons.append(f"{node.id} gives the answer")
-        elif hidden:
-            reasons.append(f"{node.id} alone gives {str(hidden[0])[:40]!r}")
-        elif _observed_effect(task, seen, node):
-            reasons.append(f"{node.id} was observed to change what follows")
-        else:
-            return Verdict(gate="necessity", passed=False, reason=f"{node.id}: no value or observation shows that it is needed")
+        reason = _by_values(task, seen, node) or _by_observation(task, seen, node)
+        if not reason:
+            return Verdict(gate="necessity", passed=False, reason=f"{node.id}: {_why_not(task, seen, node)}")
+        reasons.append(f"{node.id} {reason}")
     return Verdict(gate="necessity", passed=True, reason="; ".join(reasons))
 
 
-def _without(task: Task, node_id: str) -> set[str]:
-    """The nodes that cannot be called without ``node_id``: itself, and what is bound to a lost one."""
-    lost = {node_id}
+def _by_values(task: Task, seen: Observed, node: PlanNode) -> str:
+    """Why the node is needed for the values it returns; the empty string if it is not."""
+    lost = _lost(task, {node.id})
+    rest = [other.id for other in task.plan if other.id not in lost]
+    if not lost & _answering(task) or _answer_known(task, seen, rest):
+        return ""
+    if node.id in _answering(task):
+        return "gives the answer"
+    hidden = [value for value in _given(task, seen, node.id) if not _known(task, seen, rest, value)]
+    return f"alone gives {str(hidden[0])[:40]!r}" if hidden else ""
+
+
+def _by_observation(task: Task, seen: Observed, writer: PlanNode) -> str:
+    """How it was observed that later calls answer otherwise without the node, if that hides the answer; else the empty string.
+
+    What was recorded without it counts first, value by value. Where nothing was recorded, an observed (or declared) effect of
+    its tool on a tool whose answer is used does.
+    """
+    differing, equal = _recorded_without(task, seen, writer)
+    how = "was observed to change the answer"
+    if not differing and not equal:
+        used = _answering(task) | {binding.source for node in task.plan for binding in node.bindings}
+        relation = seen.replay.index.relation
+        for node in _later(task, writer):
+            effect = relation.effect(writer.key, node.key)
+            if node.id in used and effect.affects and effect.source in ("observed", "declared"):
+                differing.add(node.id)
+                how = f"was {effect.source} to change what {node.tool} answers"
+    lost = _lost(task, {writer.id, *differing})
+    rest = [other.id for other in task.plan if other.id not in lost]
+    return how if differing and lost & _answering(task) and not _answer_known(task, seen, rest) else ""
+
+
+def _why_not(task: Task, seen: Observed, node: PlanNode) -> str:
+    lost = _lost(task, {node.id})
+    if _recorded_without(task, seen, node)[1]:
+        return "the answer was observed to be the same without it"
+    if not lost & _answering(task):
+        return "nothing that is asked depends on it"
+    rest = [other.id for other in task.plan if other.id not in lost]
+    known = _answer_known(task, seen, rest)
+    return "the answer is known without it" if known else "no value or observation shows that it is needed"
+
+
+def _answering(task: Task) -> set[str]:
+    return {proof.node for proof in task.evidence.values()}
+
+
+def _lost(task: Task, without: set[str]) -> set[str]:
+    """The nodes that cannot be called, or answer otherwise, without these: themselves, and what is bound to a lost one."""
+    lost = set(without)
     for node in task.plan:
         if any(binding.source in lost for binding in node.bindings):
             lost.add(node.id)
@@ -55,42 +90,58 @@ def _given(task: Task, seen: Observed, node_id: str) -> list[Any]:
     return [steps[n.id].bound[b.argument] for n in task.plan for b in n.bindings if b.source == node_id]
 
 
-def _holds(results: list[JsonObject], value: Any) -> bool:
-    from firefly_mcp.observe import result_view
-
-    for result in results:
-        view = result_view(result)
-        if view.kind == "text":
-            if tells(result_text(result), value):
-                return True
-        elif any(same_value(item, value) for _, item in walk(view.value) if not isinstance(item, dict | list)):
-            return True
-    return False
+def _answer_known(task: Task, seen: Observed, rest: list[str]) -> bool:
+    return all(_known(task, seen, rest, value) for value in task.answer.values())
 
 
-def _observed_effect(task: Task, seen: Observed, writer: PlanNode) -> bool:
-    """Whether an answering call was recorded with another answer in a state without the writer, or the effect of the
-    writer's tool on a later tool of the plan was observed.
+def _known(task: Task, seen: Observed, rest: list[str], value: Any) -> bool:
+    """Whether a value stands in the request or in one of the remaining results."""
+    return tells(task.request, value) or any(seen.shows(node, value) for node in rest)
+
+
+def _later(task: Task, writer: PlanNode) -> list[PlanNode]:
+    return task.plan[[node.id for node in task.plan].index(writer.id) + 1 :]
+
+
+def _recorded_without(task: Task, seen: Observed, writer: PlanNode) -> tuple[set[str], set[str]]:
+    """The answering nodes after the writer whose call was recorded without the writer's: those that answered otherwise, and
+    those that gave the answer all the same.
     """
-    index = seen.replay.index
-    places = [node.id for node in task.plan]
-    later = [node for node in task.plan[places.index(writer.id) + 1 :] if node.server == writer.server]
-    if any(
-        index.relation.effect(writer.key, node.key).source in ("observed", "declared")
-        for node in later
-        if index.relation.may_affect(writer.key, node.key)
-    ):
-        return True
+    relation = seen.replay.index.relation
+    later = {node.id for node in _later(task, writer) if relation.may_affect(writer.key, node.key)}
+    differing, equal = set(), set()
     for name, proof in task.evidence.items():
-        step = seen.steps[proof.node]
-        if step.call.server != writer.server or not index.relation.may_affect(writer.key, step.call.key):
+        if proof.node in later:
+            for value, alone in _answers_without(task, seen, writer, proof):
+                if same_value(value, task.answer[name]):
+                    equal.add(proof.node)
+                elif alone:
+                    differing.add(proof.node)
+    return differing, equal - differing
+
+
+def _answers_without(task: Task, seen: Observed, writer: PlanNode, proof: Proof) -> Iterator[tuple[Any, bool]]:
+    """What the answering call gave in recorded sessions in which the writer's had not been made and nothing beyond the plan's,
+    and whether the writer's alone was lacking. Where others lacked as well, another answer shows nothing of the writer.
+    """
+    index, reader = seen.replay.index, seen.steps[proof.node]
+    earlier = task.plan[: [node.id for node in task.plan].index(proof.node)]
+    affecting = [node for node in earlier if index.relation.may_affect(node.key, reader.call.key)]
+    others = {seen.steps[node.id].call.args_hash for node in affecting if node.id != writer.id}
+    known = set()
+    for candidate in index.exact(reader.call.key, reader.call.args_hash):
+        if candidate.state_key == reader.state_key or candidate.result_hash is None:
             continue
-        for candidate in index.exact(step.call.key, step.call.args_hash):
-            if candidate.state_key != step.state_key and candidate.outcome.startswith("blake2b:"):
-                other = seen.replay.recording.load_result(candidate.outcome)
-                try:
-                    if not same_value(select(other, proof.select), task.answer[name]):
-                        return True
-                except SelectionError:
-                    return True
-    return False
+        made = queries.calls(seen.replay.recording, session=candidate.session, server=reader.call.server, results=False)
+        before = {
+            call.args_hash
+            for call in made
+            if call.id < candidate.call and call.tool and index.relation.may_affect(call.key, reader.call.key)
+        }
+        if before <= others and (candidate.outcome, before == others) not in known:
+            known.add((candidate.outcome, before == others))
+            try:
+                value = select(seen.replay.recording.load_result(candidate.result_hash), proof.select)
+            except SelectionError as error:
+                value = {"error": str(error)}
+            yield value, before == others

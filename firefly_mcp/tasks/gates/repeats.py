@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.tasks.model import Task, Verdict
@@ -22,22 +23,32 @@ class Repeats:
         self._allowed = expected * GUESSER_SHARE
         self._repeated = 0
         self._values: set[tuple[str, str]] = set()
-        self._requests: dict[str, list[frozenset[str]]] = {}
+        self._ids: set[str] = set()
+        self._requests: set[str] = set()
+        self._near: dict[str, list[frozenset[str]]] = defaultdict(list)
         self._solutions: set[str] = set()
         self._plans: Counter[str] = Counter()
 
     def uniqueness(self, task: Task) -> Verdict:
         """Refuse a task that asks the same, or nearly the same, as one that was taken."""
-        solution = hash_json([[[n.server, n.tool, n.arguments] for n in task.plan], task.answer])
-        if solution in self._solutions:
-            return Verdict(gate="uniqueness", passed=False, reason="another task has the same calls and answer")
+        reason = self._repeats(task)
+        compared = len(self._near.get(_tools(task), ()))
+        return Verdict(gate="uniqueness", passed=not reason, reason=reason or f"unlike {compared} tasks over the same tools")
+
+    def _repeats(self, task: Task) -> str:
+        if task.id in self._ids:
+            return "another task has the same id"
+        if _plain(task.request) in self._requests:
+            return "another task has the same request"
+        if _solution(task) in self._solutions:
+            return "another task has the same calls and answer"
         if self._plans[task.abstract_plan] >= PER_ABSTRACT_PLAN:
-            return Verdict(gate="uniqueness", passed=False, reason=f"{PER_ABSTRACT_PLAN} tasks have the same abstract plan")
+            return f"{PER_ABSTRACT_PLAN} tasks have the same abstract plan"
         shingles = _shingles(task.request)
-        for other in self._requests.get(task.abstract_plan, []):
+        for other in self._near.get(_tools(task), ()):
             if len(shingles & other) / max(1, len(shingles | other)) >= NEAR:
-                return Verdict(gate="uniqueness", passed=False, reason="the request is nearly that of another task")
-        return Verdict(gate="uniqueness", passed=True)
+                return "the request is nearly that of another task"
+        return ""
 
     def guesser(self, task: Task) -> Verdict | None:
         """A failed leakage verdict if its answer is known from other tasks and too many are already, else None.
@@ -53,15 +64,35 @@ class Repeats:
 
     def take(self, task: Task) -> None:
         """Count an admitted task."""
-        self._solutions.add(hash_json([[[n.server, n.tool, n.arguments] for n in task.plan], task.answer]))
+        self._ids.add(task.id)
+        self._requests.add(_plain(task.request))
+        self._solutions.add(_solution(task))
         self._plans[task.abstract_plan] += 1
         self._repeated += self._is_repeat(task)
         self._values.update(_pairs(task))
-        self._requests.setdefault(task.abstract_plan, []).append(_shingles(task.request))
+        self._near[_tools(task)].append(_shingles(task.request))
 
 
 def _pairs(task: Task) -> list[tuple[str, str]]:
     return [(name, hash_json(value)) for name, value in task.answer.items()]
+
+
+def _solution(task: Task) -> str:
+    """What is called, in whatever order, and what comes of it, however the fields are called."""
+    return hash_json(
+        [
+            sorted(hash_json([n.server, n.tool, n.arguments]) for n in task.plan),
+            sorted(hash_json(value) for value in task.answer.values()),
+        ]
+    )
+
+
+def _tools(task: Task) -> str:
+    return hash_json(sorted([node.server, node.tool] for node in task.plan))
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[\w.-]+", text.lower()))
 
 
 def _shingles(text: str) -> frozenset[str]:

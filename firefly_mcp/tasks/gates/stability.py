@@ -9,7 +9,6 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.gates.observed import Observed, Step
 from firefly_mcp.tasks.model import Task, Verdict, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
-from firefly_mcp.types import SessionKind
 
 OBSERVATIONS = 2
 
@@ -28,21 +27,24 @@ def stability_gate(task: Task, seen: Observed) -> Verdict:
         step = seen.steps[node.id]
         if step.call.key in seen.replay.index.relation.volatile:
             return Verdict(gate="stability", passed=False, reason=f"{node.id}: {step.call.key} is volatile")
-        results = _observations(seen, step)
-        if len(results) < OBSERVATIONS:
-            return Verdict(gate="stability", passed=False, reason=f"{node.id}: unproven: {len(results)} proven observation")
+        count, results = _observations(seen, step)
+        if count < OBSERVATIONS:
+            few = f"{node.id}: unproven: {count} observation of proven origin"
+            return Verdict(gate="stability", passed=False, reason=few)
         for selection in used[node.id]:
             values = [_value(result, selection) for result in results]
             if any(not same_value(value, values[0]) for value in values):
                 return Verdict(gate="stability", passed=False, reason=f"{node.id}: observations differ: {values[:2]!r}")
             if str(values[0])[:10] in days and not any(str(values[0])[:10] in str(v) for v in _known(task)):
                 return Verdict(gate="stability", passed=False, reason=f"{node.id}: {values[0]!r} is the day of the recording")
-        fewest = len(results) if fewest is None else min(fewest, len(results))
+        fewest = count if fewest is None else min(fewest, count)
     return Verdict(gate="stability", passed=True, reason=f"at least {fewest} observations of each call agree")
 
 
-def _observations(seen: Observed, step: Step) -> list[JsonObject]:
-    """The results of this call in this state: one of each session of proven origin, if both kinds of run are among them."""
+def _observations(seen: Observed, step: Step) -> tuple[int, list[JsonObject]]:
+    """In how many sessions of proven origin, each of which has a sandbox of its own, this call was answered in this state, and
+    the distinct results.
+    """
     index = seen.replay.index
     by_session: dict[int, str] = {}
     for candidate in index.exact(step.call.key, step.call.args_hash):
@@ -50,12 +52,8 @@ def _observations(seen: Observed, step: Step) -> list[JsonObject]:
         proven = link is not None and link.origin.startswith("proven(")
         if proven and candidate.state_key == step.state_key and candidate.outcome.startswith("blake2b:"):
             by_session.setdefault(candidate.session, candidate.outcome)
-    kinds = {index.sessions[session].kind for session in by_session}
-    if SessionKind.CONFIRM not in kinds or len(by_session) < OBSERVATIONS:
-        return [seen.replay.recording.load_result(outcome) for outcome in list(by_session.values())[:1]]
     distinct = dict.fromkeys(by_session.values())
-    loaded = {outcome: seen.replay.recording.load_result(outcome) for outcome in distinct}
-    return [loaded[outcome] for outcome in by_session.values()]
+    return len(by_session), [seen.replay.recording.load_result(outcome) for outcome in distinct]
 
 
 def _value(result: JsonObject, selection: JsonObject) -> Any:

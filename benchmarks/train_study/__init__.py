@@ -1,0 +1,1 @@
+"""Does training through the recording teach anything? Three arms from one warm-started checkpoint, two counter-checks."""

@@ -1,0 +1,179 @@
+"""One arm of the study, in a process of its own: train from the warm checkpoint, then score on everything held out."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks.train_study.permuted import permute
+from benchmarks.train_study.splits import PLANS, VALUES
+from firefly_mcp.jsonio import JsonObject, dumps, loads
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
+from firefly_train.children import Children
+from firefly_train.dataset import TRAIN, row
+from firefly_train.demonstrations import demonstrate, tool_entries
+from firefly_train.evaluate import Trial, evaluate
+from firefly_train.figures import by_split, evaluation
+from firefly_train.proxy import start_proxy
+
+ARMS = ("grpo", "shuffled", "supervised")
+SHUFFLED = "algorithm.adv_estimator=firefly_grpo_shuffled"
+
+
+def say(line: str) -> None:
+    """Tell progress, at once."""
+    print(line, flush=True)
+
+
+def settings(study: Path) -> JsonObject:
+    """What the study was prepared with."""
+    told: JsonObject = loads((study / "study.json").read_bytes())
+    return told
+
+
+def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
+    """Train; gives the CPU seconds used and the model's folder."""
+    told = settings(study)
+    warm = study / "warm" / "model"
+    if arm == "supervised":
+        budget = float(loads((study / f"grpo-{seed}" / "result.json").read_bytes())["cpu_seconds"])
+        return _supervised(study, warm, seed, out, budget)
+    from firefly_train.launch import Order, train
+
+    overrides = [
+        f"trainer.total_training_steps={told['steps']}",
+        f"trainer.save_freq={told['steps']}",
+        "trainer.test_freq=-1",
+        "trainer.val_before_train=false",
+        f"data.train_batch_size={told['prompts']}",
+        f"actor_rollout_ref.actor.ppo_mini_batch_size={told['prompts']}",
+        f"actor_rollout_ref.rollout.n={told['rollouts']}",
+        f"actor_rollout_ref.actor.optim.lr={told['lr']}",
+        f"data.max_prompt_length={told['prompt_tokens']}",
+        f"data.max_response_length={told['response_tokens']}",
+        *([SHUFFLED] if arm == "shuffled" else []),
+        *told["overrides"],
+    ]
+    order = Order(study / "train.jsonl", Path(told["store"]), "smoke", out / "run", seed, str(warm), overrides=tuple(overrides))
+    result = train(order, say)
+    rewards = [step["reward_mean"] for step in result["steps"]]
+    return {
+        "cpu_seconds": result["config"]["cpu_seconds"],
+        "model": str(out / "run" / result["model"]),
+        "rewards": rewards,
+        "infrastructure_errors": result["infrastructure_errors"],
+        "replay_share": result["replay_share"],
+        "tool_calls": result["tool_calls"],
+        "misses": result["misses"],
+    }
+
+
+def _supervised(study: Path, warm: Path, seed: int, out: Path, budget: float) -> JsonObject:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from firefly_train import preset, tiny_model
+    from firefly_train.warm_start import WarmStart, warm_start
+
+    torch.set_num_threads(1)
+    told = settings(study)
+    tasks = read_tasks(study / "demonstrated.jsonl")
+    with Recording(Path(told["store"])) as recording:
+        shown = demonstrate(tasks, recording)
+    tokenizer = AutoTokenizer.from_pretrained(warm)
+    model = AutoModelForCausalLM.from_pretrained(warm, dtype=torch.float32)
+    before = {**preset.load("smoke").warm_start, **told["warm_start"]}
+    plan = WarmStart(**{**before, "steps": 1_000_000, "until": 2.0, "cpu_seconds": budget, "lr": told["supervised_lr"]})
+    used = time.process_time()
+    learned = warm_start(model, tokenizer, shown, plan, seed=seed, progress=say)
+    tiny_model.save(model, tokenizer, out / "model")
+    return {"cpu_seconds": round(time.process_time() - used, 1), "model": str(out / "model"), "learned": learned}
+
+
+def score(study: Path, model: str, out: Path, *, seed: int, checks: bool) -> JsonObject:
+    """Score a model on the held-out tasks; with ``checks`` also without tools and on permuted values."""
+    told = settings(study)
+    held = read_tasks(study / "heldout.jsonl")
+    found: JsonObject = {}
+    lines = attempts(told, held, Path(told["store"]), model, out / "heldout", seed=seed)
+    found["heldout"] = {**evaluation(lines), "by_split": by_split(lines)}
+    if checks:
+        core = [task for task in held if task.split in (PLANS, VALUES)]
+        silent = attempts(told, core, Path(told["store"]), model, out / "no-tools", seed=seed, samples=1, tools_off=True)
+        found["no_tools"] = evaluation(silent)
+        store = out / "permuted.db"
+        changed = permute(core, Path(told["store"]), store)
+        write_tasks(out / "permuted.jsonl", changed)
+        other = attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2)
+        same = {task.id for task in changed}
+        found["permuted"] = evaluation(other)
+        found["permuted_reference"] = evaluation([line for line in lines if line["task"] in same])
+    return found
+
+
+def attempts(
+    told: JsonObject,
+    tasks: list[Task],
+    store: Path,
+    model: str,
+    out: Path,
+    *,
+    seed: int,
+    samples: int | None = None,
+    tools_off: bool = False,
+) -> list[JsonObject]:
+    """Let a model try tasks; gives the trajectories' lines."""
+    out.mkdir(parents=True, exist_ok=True)
+    with Recording(store) as recording:
+        shown = demonstrate(tasks, recording)
+    (out / "tools.json").write_bytes(dumps(list(tool_entries(shown).values())))
+    trial = Trial(
+        prompt_tokens=told["prompt_tokens"],
+        response_tokens=told["response_tokens"],
+        turns=told["turns"],
+        longest_result=max(2000, *(one.longest_result for one in shown)),
+        samples=samples or told["samples"],
+        seed=seed,
+        threads=1,
+        tools_off=tools_off,
+    )
+    log = out / "rollouts.jsonl"
+    log.unlink(missing_ok=True)
+    rows = [row(task, at) for at, task in enumerate(tasks)]
+    with Children() as children:
+        url = start_proxy(store, children, out / "proxy.log")
+        return evaluate(model, rows, out / "tools.json", url, trial, log)
+
+
+def main() -> None:
+    """Run one arm, or score the warm checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("arm", choices=(*ARMS, "warm"))
+    parser.add_argument("--seed", type=int, default=1)
+    told = parser.parse_args()
+    out = told.study / (told.arm if told.arm == "warm" else f"{told.arm}-{told.seed}")
+    out.mkdir(parents=True, exist_ok=True)
+    result: JsonObject = {"arm": told.arm, "seed": told.seed}
+    if told.arm == "warm":
+        result["model"] = str(told.study / "warm" / "model")
+    elif (out / "trained.json").exists():
+        result |= loads((out / "trained.json").read_bytes())
+    else:
+        result |= train_arm(told.study, told.arm, told.seed, out)
+        (out / "trained.json").write_bytes(dumps(result))
+        if told.arm == "grpo":
+            # The supervised arm waits for this figure only.
+            (out / "result.json").write_bytes(dumps(result))
+    begun = time.process_time()
+    result |= score(told.study, result["model"], out, seed=1, checks=told.arm in ("grpo", "warm"))
+    result["scoring_cpu_seconds"] = round(time.process_time() - begun, 1)
+    (out / "result.json").write_bytes(dumps(result))
+    say(f"{told.arm} {told.seed}: held out {result['heldout']['pass@1']}")
+
+
+if __name__ == "__main__":
+    assert TRAIN == "train"
+    main()

@@ -1,0 +1,177 @@
+"""Splits: ``train``, ``test`` and ``test_server``, so that nothing that is tested was there to be learnt.
+
+``test_server`` has every task that uses a server of a held-out family; no such server is in another split. ``test`` has
+servers that training knows, but sub-DAGs and answering calls of its own. No sub-DAG, no near-duplicate request and no answering
+call is in two splits: tasks that share one are put on one side together, and where that cannot be, those on the side with fewer
+of them are dropped and counted. Rows are never drawn: the same tasks get the same splits, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from firefly_mcp.dataset.near import near_pairs
+from firefly_mcp.dataset.traits import Traits
+from firefly_mcp.dataset.union import Union
+from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.tasks.model import Task
+
+TRAIN, TEST, TEST_SERVER = "train", "test", "test_server"
+SPLITS = (TRAIN, TEST, TEST_SERVER)
+TEST_SHARE = 0.12
+SERVER_SHARE = 0.10
+_LARGEST = 0.5
+"""A group of connected tasks that is larger than this part of a test split is not taken whole."""
+_MOST = 0.3
+"""No family is held out that has more than this part of all tasks."""
+_LOSS = 0.25
+"""At most this part of a sub-DAG's tasks may be lost by setting it apart."""
+
+
+@dataclass
+class Splits:
+    """Where each task goes.
+
+    Attributes:
+        of: the split by task id; a dropped task is not in it.
+        dropped: why a task is in no split, by task id.
+        held_out: the families of ``test_server``.
+    """
+
+    of: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    held_out: list[str] = field(default_factory=list)
+
+    def applied(self, tasks: Iterable[Task]) -> list[Task]:
+        """The tasks that are in a split, each with its name."""
+        return [task.model_copy(update={"split": self.of[task.id]}) for task in tasks if task.id in self.of]
+
+    def to_json(self) -> JsonObject:
+        """Counts for a report."""
+        return {
+            "splits": {name: found for name in SPLITS if (found := Counter(self.of.values())[name])},
+            "held_out_families": self.held_out,
+            "dropped": dict(Counter(self.dropped.values())),
+        }
+
+
+def split(tasks: Sequence[Traits], *, seed: int = 0) -> Splits:
+    """Give every task a split.
+
+    Args:
+        tasks: what splits must know of them.
+        seed: another seed holds out other families and sub-DAGs.
+    """
+    ordered = sorted(tasks, key=lambda task: task.id)
+    out = Splits(held_out=_held_out(ordered, seed))
+    away = set(out.held_out)
+    for task in ordered:
+        if task.families & away:
+            out.of[task.id] = TEST_SERVER
+    links = links_of(ordered)
+    rest = [task for task in ordered if task.id not in out.of]
+    out.of.update((task.id, TRAIN) for task in rest)
+    out.of.update((task, TEST) for task in _tested(rest, links, seed))
+    _part(out, links)
+    return out
+
+
+def links_of(tasks: Sequence[Traits]) -> dict[str, dict[str, list[str]]]:
+    """What may be in one split only, by kind and then by what it is: the ids of the tasks that have it, two at least."""
+    found: dict[str, dict[str, list[str]]] = {"sub-DAG": defaultdict(list), "answering call": defaultdict(list)}
+    for task in tasks:
+        found["sub-DAG"][task.sub_dag].append(task.id)
+        for call in sorted(task.answering):
+            found["answering call"][call].append(task.id)
+    pairs = near_pairs([task.request for task in tasks])
+    found["request"] = {f"{tasks[one].id} {tasks[other].id}": [tasks[one].id, tasks[other].id] for one, other in pairs}
+    return {kind: {what: ids for what, ids in by.items() if len(ids) > 1} for kind, by in found.items()}
+
+
+def _held_out(tasks: Sequence[Traits], seed: int) -> list[str]:
+    """Whole families, until they have their share of the tasks; never one that would have much more than that by itself."""
+    using: Counter[str] = Counter(family for task in tasks for family in task.families)
+    wanted = SERVER_SHARE * len(tasks)
+    held: set[str] = set()
+    ordered = sorted(using, key=lambda name: _order(seed, "family", name))
+
+    def touched(family: str) -> int:
+        return sum(bool(task.families & (held | {family})) for task in tasks)
+
+    for family in ordered:
+        if len(held) + 1 < len(using) and touched(family) <= 1.2 * wanted:
+            held.add(family)
+        if held and touched(family) >= wanted and family in held:
+            break
+    if len(using) > len(held) + 1 and sum(bool(task.families & held) for task in tasks) < 0.6 * wanted:
+        # The families left are all large: the smallest of them, unless that is most of the set.
+        smallest = min((name for name in ordered if name not in held), key=touched)
+        if touched(smallest) <= _MOST * len(tasks):
+            held.add(smallest)
+    return sorted(held)
+
+
+def _tested(tasks: Sequence[Traits], links: Mapping[str, Mapping[str, list[str]]], seed: int) -> set[str]:
+    """Which of the tasks over known servers are kept for the test."""
+    known = {task.id for task in tasks}
+    wanted = TEST_SHARE * len(tasks)
+    units: Union[str] = Union(sorted({task.sub_dag for task in tasks}))
+    shape = {task.id: task.sub_dag for task in tasks}
+    for what in ("request", "answering call"):
+        for ids in links[what].values():
+            units.join(shape[task] for task in ids if task in known)
+    members: dict[str, list[str]] = defaultdict(list)
+    for task in tasks:
+        members[units.root(task.sub_dag)].append(task.id)
+    taken: set[str] = set()
+    large = []
+    for root in sorted(members, key=lambda name: _order(seed, "group", name)):
+        if len(members[root]) > _LARGEST * wanted:
+            large.append(root)
+        elif len(taken) + len(members[root]) <= wanted:
+            taken.update(members[root])
+    if len(taken) < 0.8 * wanted:
+        _set_apart([task for task in tasks if units.root(task.sub_dag) in large], links, taken, wanted, seed)
+    return taken
+
+
+def _set_apart(
+    tasks: Sequence[Traits], links: Mapping[str, Mapping[str, list[str]]], taken: set[str], wanted: float, seed: int
+) -> None:
+    """Take sub-DAGs out of large connected groups, where few of their tasks are lost by it."""
+    joined: dict[str, set[str]] = defaultdict(set)
+    for what in ("request", "answering call"):
+        for ids in links[what].values():
+            for one in ids:
+                joined[one].update(ids)
+    by_shape: dict[str, list[str]] = defaultdict(list)
+    for task in tasks:
+        by_shape[task.sub_dag].append(task.id)
+    for shape in sorted(by_shape, key=lambda name: _order(seed, "shape", name)):
+        own = set(by_shape[shape])
+        lost = [one for one in own if joined[one] - own - taken]
+        if len(lost) <= _LOSS * len(own) and len(taken) + len(own) <= wanted:
+            taken |= own
+
+
+def _part(out: Splits, links: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Drop what is still shared between splits, on the side with fewer tasks."""
+    for kind in ("sub-DAG", "answering call", "request"):
+        for _, ids in sorted(links[kind].items()):
+            sides: dict[str, list[str]] = defaultdict(list)
+            for task in ids:
+                if task in out.of:
+                    sides[out.of[task]].append(task)
+            keep = max(sides, key=lambda name: (len(sides[name]), name), default="")
+            for name, there in sides.items():
+                if name != keep:
+                    for task in there:
+                        del out.of[task]
+                        out.dropped[task] = f"shares its {kind} with {keep}"
+
+
+def _order(seed: int, what: str, name: str) -> str:
+    return hashlib.blake2b(f"{seed} {what} {name}".encode(), digest_size=8).hexdigest()
