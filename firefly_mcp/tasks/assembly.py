@@ -37,15 +37,15 @@ Draft = Callable[[Candidate], Task | None]
 class Assembly:
     """Cores and pieces, and how often each tool and server was used so far."""
 
-    def __init__(self, draft: Draft, offers: Callable[[Call], float] = lambda call: 1.0) -> None:
+    def __init__(self, draft: Draft, fits: Callable[[Candidate], bool] = lambda candidate: True) -> None:
         """Begin.
 
         Args:
             draft: makes the task of a candidate, if it can.
-            offers: how telling the best is that a call's result offers to ask for; 0 when there is nothing.
+            fits: whether a candidate can be a task or a part of one at all.
         """
         self._draft = draft
-        self._offers = offers
+        self._fits = fits
         self._cores: list[Candidate] = []
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
@@ -61,7 +61,7 @@ class Assembly:
     def add(self, candidates: Iterable[Candidate]) -> None:
         """Take in closed plans: those of one call are pieces, others are cores."""
         for candidate in candidates:
-            if any(self._offers(call) == 0.0 for call in candidate.calls if call.id in candidate.asked):
+            if not self._fits(candidate):
                 continue
             if len(candidate.calls) == 1:
                 self._pieces[candidate.outcome.key].append(candidate)
@@ -120,9 +120,10 @@ class Assembly:
         alone = turn < 2 if len(core.calls) == 2 else turn < 4 if len(core.calls) == 3 else len(core.calls) > 3 and turn < 7
         if len(core.calls) > 1 and alone:
             yield core
-        extended = self._extended(core, 1 if len(core.calls) > 2 else 1 + turn % 2)
-        if extended is not None:
-            yield extended
+        for count in (1 if len(core.calls) > 2 else 1 + turn % 2, 1):
+            extended = self._extended(core, count)
+            if extended is not None:
+                yield extended
         if len(core.calls) > 1:
             yield core
 

@@ -117,6 +117,11 @@ Chosen = list[tuple[int, AnswerField]]
 """Answer fields, each with the id of the call whose result holds it."""
 
 
+def worth_asking(candidate: Candidate, setting: Setting) -> bool:
+    """Whether a plan can be a task or a part of one: each call is needed, and each asked one has something to ask for."""
+    return _needed(candidate, setting) and bool(_found(candidate, setting, ""))
+
+
 def _needed(candidate: Candidate, setting: Setting) -> bool:
     """Whether each call that only hands a value on hands on one that neither the request nor another result tells."""
     stated = _stated(candidate)
@@ -152,6 +157,12 @@ def _stated(candidate: Candidate) -> set[str]:
 
 
 def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
+    """What :func:`_found` finds, if something of it is telling; else nothing."""
+    chosen = _found(candidate, setting, seed)
+    return chosen if any(item.worth >= TELLING for _, item in chosen) else []
+
+
+def _found(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
     """For each asked call at least one field that no other call reveals; empty when one of them has none."""
     known = {
         text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)
@@ -173,7 +184,7 @@ def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
         if not own:
             return []
         chosen += [(call.id, item) for item in own]
-    return chosen if any(item.worth >= TELLING for _, item in chosen) else []
+    return chosen
 
 
 def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken: Sequence[str]) -> list[AnswerField]:

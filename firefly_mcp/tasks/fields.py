@@ -25,7 +25,8 @@ TELLING = 0.25
 WEAK = 0.1
 """A value of this weight may be asked for beside a telling one."""
 WEAKEST = 0.05
-"""Yes or no, none or one: asked for only where a call has nothing better, and beside a telling value of another."""
+"""Yes or no, none or one, a common word such as ``active``: asked for only where a call has nothing better, and beside a
+telling value of another."""
 MOST_LEAVES = 2000
 LOOKED_AT = 24
 """At most so many of a result's most telling values are described in words: describing a place in a long list is slow."""
@@ -33,6 +34,7 @@ KEPT = 2048
 _PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
 _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0,2}")
 """A field named in another script than that of English words: it is called as it is."""
+_WORD = re.compile(r"[A-Za-z]{3,20}(?:[ _-][A-Za-z]{2,20})?")
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}")
 
 
@@ -90,10 +92,6 @@ class Offers:
         else:
             self._kept.move_to_end(call.id)
         return known
-
-    def best(self, call: Call) -> float:
-        """How telling the best is that the call offers to ask for; 0 when there is nothing."""
-        return max((field.worth for field in self.of(call).fields), default=0.0)
 
     def _fields(self, call: Call, view: View) -> list[AnswerField]:
         own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
@@ -170,6 +168,8 @@ def _worth(value: Any) -> float:
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) <= 1):
         return WEAKEST
     worth = informative(value)
+    if worth < WEAK and isinstance(value, str) and _WORD.fullmatch(value):
+        return WEAKEST
     return worth if worth >= WEAK else 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from fastmcp import FastMCP
 from starlette.requests import Request
@@ -35,7 +36,7 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
         found = [_entry(task, request) for task in desk.tasks.values()]
         return JSONResponse([entry for entry in found if _wanted(entry, wanted)])
 
-    @server.custom_route("/tasks/{task}", methods=["GET"])
+    @server.custom_route("/tasks/{task:path}", methods=["GET"])
     async def one(request: Request) -> Response:
         task = desk.tasks.get(request.path_params["task"])
         if task is None:
@@ -94,7 +95,7 @@ def _wanted(entry: JsonObject, wanted: dict[str, str]) -> bool:
 
 
 def _url(task: Task, request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}/tasks/{task.id}/mcp"
+    return f"{request.url.scheme}://{request.url.netloc}/tasks/{quote(task.id)}/mcp"
 
 
 def _refused(status: int, message: str) -> Response:
