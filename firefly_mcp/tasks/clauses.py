@@ -45,12 +45,21 @@ class Clauses:
     def sought(self, at: int) -> str:
         """The clause of a step as what it finds, ``the weekday name for that date``; ``""`` where that has no name."""
         step = self._steps[at]
-        noun = sought(self._goal(step)) if len(step.nodes) == 1 else ""
+        noun = sought(self._goal(step))
         return self._complete(at, noun) if noun else ""
 
     def outcome(self, at: int) -> str:
         """What the tool of a step finds, ``""`` where its goal does not say."""
         return outcome(self._steps[at].tool)
+
+    def is_uniform(self, at: int, fields: Sequence[tuple[str, Proof]]) -> bool:
+        """Whether one field, and the same, is asked of each call of a step."""
+        step = self._steps[at]
+        first = fields[0]
+        same = all(label == first[0] and proof.select == first[1].select for label, proof in fields)
+        return (
+            same and {proof.node for _, proof in fields} == {node.id for node in step.nodes} and len(fields) == len(step.nodes)
+        )
 
     def _goal(self, step: Step) -> str:
         return short_goal(step.tool) if self._brief else goal(step.tool)
@@ -132,7 +141,11 @@ class Clauses:
             name = labels[step.varied[0][0].pointer]
             values = listed([written(own[0].value) for own in step.varied])
             count = "both" if len(step.nodes) == 2 else "each of"
-            return f"{with_shared} for {count} {plural(name) if len(name) > 2 else name} {values}"
+            several = f"{count} {plural(name) if len(name) > 2 else name} {values}"
+            tail = re.search(rf"\b(?:an?|the) {re.escape(name)}$", said, re.IGNORECASE)
+            if tail and not shared:
+                return f"{said[: tail.start()]}{several}"
+            return f"{with_shared} for {several}"
         sets = [f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied]
         return f"{with_shared} for {'both' if len(sets) == 2 else 'each of'} {listed(sets)}"
 

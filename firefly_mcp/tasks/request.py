@@ -119,9 +119,10 @@ class _Writing:
 
     def _sought(self, at: int) -> str:
         """What a step finds, where that is the one thing that is asked of it."""
-        if len(self._asked[at]) != 1:
+        fields = self._asked[at]
+        if not fields or not self._clauses.is_uniform(at, fields):
             return ""
-        label, proof = self._asked[at][0]
+        label, proof = fields[0]
         return (
             self._clauses.sought(at)
             if "only" in proof.select and (is_untold(label) or label == self._clauses.outcome(at))
