@@ -77,8 +77,8 @@ def _contamination(found: Survey) -> str:
     return (
         f"Shared between splits: {shared}, families of held-out servers used elsewhere {len(checked.families)}."
         f" The {sum(map(len, members.values()))} servers are of {len(members)} families, {kin} of them of several servers."
-        f" {checked.wholly_held_out:,} of the {checked.splits.get(TEST_SERVER, 0):,} tasks of `{TEST_SERVER}` use held-out families"
-        " only. `firefly tasks check` looks at this again.\n"
+        f" {checked.wholly_held_out:,} of the {checked.splits.get(TEST_SERVER, 0):,} tasks of `{TEST_SERVER}` use held-out"
+        " families only. `firefly tasks check` looks at this again.\n"
     )
 
 
@@ -86,7 +86,7 @@ def _off_plan(found: Survey) -> str:
     told = found.off_plan
     causes = ", ".join(f"{cause} {count}" for cause, count in told["off_plan_causes"].items())
     return (
-        f"`off_plan_miss_rate` is {told['off_plan_miss_rate']:.1%}: of {told['off_plan_calls']:,} calls drawn beside the plans (one"
-        f" argument changed to another plausible value), replay has no answer for {told['off_plan_missed']:,}"
+        f"`off_plan_miss_rate` is {told['off_plan_miss_rate']:.1%}: of {told['off_plan_calls']:,} calls drawn beside the plans"
+        f" (one argument changed to another plausible value), replay has no answer for {told['off_plan_missed']:,}"
         f"{f' ({causes})' if causes else ''}.\n"
     )
