@@ -1,4 +1,4 @@
-"""The sample that comes with the package: it is small, it names nothing of the machine it was made on, and it proves its tasks."""
+"""The sample that comes with the package: it is small, names nothing of the machine it was made on, and proves its tasks."""
 
 from __future__ import annotations
 
