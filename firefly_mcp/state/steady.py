@@ -47,7 +47,7 @@ def _masked(value: Any, name: str, at: float) -> JSON:
         clock = any(abs(value / scale - at) < _DAY for scale in (1.0, 1e3, 1e6, 1e9))
         if clock or _DURATION.search(_CAMEL.sub("_", name)):
             return _MASK
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _text(text: str, at: float) -> JSON:
