@@ -19,27 +19,7 @@ from firefly_mcp.tasks.model import Task, Verdict
 from firefly_mcp.tasks.selection import SelectionError, select
 from firefly_mcp.tasks.slots import slots
 
-CONSTANTS = (
-    0,
-    1,
-    -1,
-    2,
-    3,
-    10,
-    100,
-    True,
-    False,
-    None,
-    "",
-    "ok",
-    "success",
-    "done",
-    "active",
-    "completed",
-    "none",
-    "USD",
-    "yes",
-)
+CONSTANTS = (0, 1, -1, True, False, None, "", "ok", "success", "done", "active", "completed", "none", "yes", "no")
 
 
 def shortcut_gate(task: Task, seen: Observed) -> Verdict:
