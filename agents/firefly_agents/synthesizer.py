@@ -127,7 +127,7 @@ async def synthesize(
     synthesis = await prove(drafted, recording, replay=replay, progress=progress)
     kept, left = balanced(synthesis.ledger.admitted, count)
     synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
-    divide(synthesis.ledger, recording)
+    divide(synthesis.ledger, recording, replay=replay)
     keep(recording, synthesis, replay)
     return synthesis
 
