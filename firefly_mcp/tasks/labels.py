@@ -14,19 +14,20 @@ _GENERIC = frozenset(
 _WRAPPERS = frozenset("parsed content|structured content|parsed data|raw|structuredcontent|json|details|summary".split("|"))
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _SPOKEN = {
-    "addr": "address", "attr": "attribute", "avg": "average", "cnt": "count", "csv": "CSV", "cwd": "working directory",
-    "desc": "description", "dest": "destination", "dir": "directory", "dob": "date of birth", "dst": "destination",
-    "eq": "equation", "err": "error", "eur": "EUR", "expr": "expression", "exprs": "expressions", "ext": "extension",
-    "filename": "file name", "filepath": "file path", "fmt": "format", "freq": "frequency", "func": "function",
-    "gid": "group ID", "html": "HTML", "iata": "IATA code", "icao": "ICAO code", "id": "ID", "ids": "IDs", "idx": "index",
-    "img": "image", "isbn": "ISBN", "iso": "ISO code", "json": "JSON", "lang": "language", "lat": "latitude",
-    "len": "length", "lng": "longitude", "loc": "location", "lon": "longitude", "lvl": "level", "msg": "message",
-    "num": "number", "org": "organisation", "param": "parameter", "params": "parameters", "pct": "percentage", "pdf": "PDF",
-    "perpage": "entries per page", "pkg": "package", "pos": "position", "prev": "previous", "prio": "priority",
-    "qty": "quantity", "repo": "repository", "sku": "SKU", "sql": "SQL", "src": "source", "std": "standard deviation",
-    "stdev": "standard deviation", "str": "text", "tel": "telephone", "tz": "time zone", "uid": "user ID", "uri": "URI",
-    "url": "URL", "urls": "URLs", "usd": "USD", "uuid": "UUID", "val": "value", "vals": "values", "var": "variable",
-    "vars": "variables", "ver": "version", "wid": "width", "xml": "XML",
+    "addr": "address", "api": "API", "attr": "attribute", "avg": "average", "bmi": "BMI", "cnt": "count", "csv": "CSV",
+    "cwd": "working directory", "desc": "description", "dest": "destination", "dir": "directory", "dob": "date of birth",
+    "dst": "destination", "eq": "equation", "err": "error", "eur": "EUR", "expr": "expression", "exprs": "expressions",
+    "ext": "extension", "filename": "file name", "filepath": "file path", "fmt": "format", "freq": "frequency",
+    "func": "function", "gid": "group ID", "html": "HTML", "iata": "IATA code", "icao": "ICAO code", "id": "ID",
+    "ids": "IDs", "idx": "index", "img": "image", "isbn": "ISBN", "iso": "ISO", "json": "JSON", "lang": "language",
+    "lat": "latitude", "len": "length", "lng": "longitude", "loc": "location", "lon": "longitude", "lvl": "level",
+    "mcp": "MCP", "msg": "message", "num": "number", "org": "organisation", "param": "parameter", "params": "parameters",
+    "pct": "percentage", "pdf": "PDF", "perpage": "entries per page", "pkg": "package", "pos": "position",
+    "prev": "previous", "prio": "priority", "qty": "quantity", "repo": "repository", "sku": "SKU", "smiles": "SMILES",
+    "sql": "SQL", "src": "source", "std": "standard deviation", "stdev": "standard deviation", "str": "text",
+    "tel": "telephone", "tz": "time zone", "uid": "user ID", "uri": "URI", "url": "URL", "urls": "URLs", "usd": "USD",
+    "uuid": "UUID", "val": "value", "vals": "values", "var": "variable", "vars": "variables", "ver": "version",
+    "wid": "width", "xml": "XML",
 }  # fmt: skip
 _UNITS = {
     "bytes": "bytes", "celsius": "degrees Celsius", "cents": "cents", "cm": "cm", "days": "days", "degrees": "degrees",

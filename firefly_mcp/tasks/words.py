@@ -65,6 +65,8 @@ _EVENTS = frozenset(
     """analysis audit check comparison conversion decomposition editing elimination inspection interpolation lookup
     management operations redaction regression search simulation test update validation""".split()
 )
+_MEANS = frozenset("algorithm approach equation formula function method procedure sieve technique theorem".split())
+"""What is used to find something; it is not what is found."""
 _SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
 _QUESTIONS = frozenset("how what where whether which who why".split())
 _FINDS = re.compile(r"(?:find|get|calculate|compute|work out|determine|count|retrieve|fetch|show) the (.+)")
@@ -91,7 +93,7 @@ def outcome(tool: Tool) -> str:
     """What the tool finds, where its goal says so, else ``""``: of ``find the weekday name for a date`` the weekday name."""
     found = _FINDS.fullmatch(goal(tool))
     noun = _HEAD_END.split(found.group(1))[0].split() if found else []
-    return " ".join(noun) if 1 <= len(noun) <= 4 and noun[-1].lower() not in _DANGLING else ""
+    return " ".join(noun) if 1 <= len(noun) <= 4 and noun[-1].lower() not in _DANGLING | _EVENTS | _MEANS else ""
 
 
 def sought(said: str) -> str:
@@ -121,10 +123,11 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
     first = _CUT.split(_FILLER.sub("", plain))[0].strip()
     words = [word for word in first.replace("/", " or ").split() if word.lower() not in _NEEDLESS]
     odd = next((place for place, word in enumerate(words) if not _PLAIN.fullmatch(word)), len(words))
+    cut_short = odd < min(3, len(words))
     words = _to_length(_without_open_list(words[:odd]))
     while words and words[-1].lower().strip(",") in _DANGLING:
         words.pop()
-    if not 2 <= len(words) <= MAX_GOAL_WORDS or (odd < 3 and odd < len(words)):
+    if not 2 <= len(words) <= MAX_GOAL_WORDS or cut_short:
         return ""
     words[-1] = words[-1].rstrip(",")
     if len(_SPANISH & {word.lower() for word in words}) > 1:
