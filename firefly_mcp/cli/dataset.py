@@ -48,8 +48,8 @@ FORMS = ("verl", "chat", "sharegpt", "hf")
 def command(out: Path, store: Path | None, no_live: bool, title: str, as_json: bool, **told: Any) -> None:
     """Explore servers, compose sessions, synthesise and prove tasks, record their neighbours, and write the data set.
 
-    Each stage is bounded by --max-seconds and goes on where it stopped. Left in OUT: tasks.jsonl, dataset.json (figures of every
-    stage), and the exports verl, chat, sharegpt and hf with its card.
+    Each live stage is bounded by --max-seconds and goes on where it stopped. Left in OUT: tasks.jsonl, dataset.json (figures of
+    every stage), and the exports verl, chat, sharegpt and hf with its card.
     """
     import asyncio
 

@@ -9,7 +9,7 @@ from fastmcp import FastMCP
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from firefly_mcp.errors import TaskError
+from firefly_mcp.errors import TaskError, UsageError
 from firefly_mcp.jsonio import JsonObject, loads
 from firefly_mcp.tasks.model import Task
 from firefly_proxies.task_desk import TaskDesk
@@ -51,7 +51,10 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
             return _refused(404, str(trouble))
         except ValueError as trouble:
             return _refused(400, str(trouble))
-        name = sessions.name(task)
+        try:
+            name = sessions.name(task)
+        except UsageError as trouble:
+            return _refused(503, str(trouble))
         url = f"{_url(task, request)}?session={name}"
         return JSONResponse({"session": name, "task": task.id, "url": url, "limits": desk.manifest["budget"]}, 201)
 

@@ -23,9 +23,7 @@ from firefly_proxies.record import RecordFactory
 from firefly_proxies.serve import running_http
 
 SERVERS = Path(__file__).parents[1] / "servers"
-SPECS = {
-    name: ServerSpec(name=name, command=sys.executable, args=(str(SERVERS / f"{name}.py"),)) for name in ("calc", "notes")
-}
+SPECS = {name: ServerSpec(name=name, command=sys.executable, args=(str(SERVERS / f"{name}.py"),)) for name in ("calc", "notes")}
 
 
 async def _walk(client: Client) -> None:

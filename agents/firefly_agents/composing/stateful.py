@@ -1,4 +1,4 @@
-"""Scenarios of one server with state: one to four writes that are known to work, and after each the reads that show it."""
+"""Scenarios of one server with state: up to four writes that are known to work, and after each the reads that show it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Stateful:
         bases = known.good[writer][:_BASES]
         base = bases[number % len(bases)]
         script = Script(known, rng, self._fixed.get(writer.server, ()))
-        wanted = 1 + number % MOST_WRITES
+        wanted = 2 + number % (MOST_WRITES - 1)
         written = self._play(script, base, vary=number >= len(bases) or number > 0, room=MOST_WRITES)
         if written is None:
             return None

@@ -23,6 +23,8 @@ _PLUMBING = re.compile(
     r"(?i)(?:^|_)(?:uuid|hash|digest|checksum|token|version|elapsed|timestamp|took|latency|trace|tool|server|domain|state_key"
     r"|request_id|call_id|etag|package|licen[cs]e|notice|disclaimer|hint|warning|help|usage|schema|source|method|error)(?:_|$)|_ms$"
 )
+_NO_WORDS = re.compile(r"\n|://|\A[\[{(<]|[\]})>]\Z")
+"""Texts that are no words: lines, addresses, data inside a text."""
 _NESTED = re.compile(r"\]\[\*\]|\[\*\].*\[\*\]\Z")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -55,6 +57,7 @@ class Supply:
         """Read what free calls returned; a tool's calls beyond the first dozen are left out."""
         self.fields: dict[tuple[ToolKey, str], list[Offer]] = defaultdict(list)
         self.by_kind: dict[str, list[tuple[ToolKey, str]]] = defaultdict(list)
+        self._names = {name for key in known.tools for name in key}
         self._calls: Counter[tuple[ToolKey, str]] = Counter()
         """How many calls showed a field: one that says the same each time tells nothing of a call."""
         for key, calls in known.good.items():
@@ -93,7 +96,9 @@ class Supply:
         for seen in found:
             if seen.weight < _WEIGHT or seen.echo or value_key(seen.value) in given or _PLUMBING.search(seen.name):
                 continue
-            if isinstance(seen.value, str) and (len(seen.value) > 80 or "\n" in seen.value or "://" in seen.value):
+            if isinstance(seen.value, str) and (
+                _NO_WORDS.search(seen.value) or seen.value in self._names or len(seen.value) > 80
+            ):
                 continue
             if _NESTED.search(seen.group):
                 continue  # a place that no words tell
