@@ -201,7 +201,7 @@ def is_untold(label: str) -> bool:
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
     if label not in _UNTOLD:
-        return label
+        return f"'{label}' field" if len(label) == 1 and label.isascii() else label
     return outcome(step.tool) or ("result" if label == "entry" else label)
 
 

@@ -66,6 +66,10 @@ def label(name: str) -> str:
     words = [word for token in _SPLIT.findall(name) for word in _spoken(token)]
     if len(words) >= 2 and words[-1] == "at" and words[-2].endswith("ed"):
         words = [*words[:-2], _TIMES.get(words[-2], f"time it was {words[-2]}")]
+    if words[-1:] in (["created"], ["updated"], ["modified"]) and len(words) == 1:
+        return _TIMES[words[0]]
+    if words[-2:] == ["standard deviation", "dev"]:
+        words.pop()
     if len(words) == 1:
         # A bare preposition reads as one: "the to of the leg"; quoted singly it cannot be taken for a literal.
         return f"'{words[0]}' field" if words[0] in _PREPOSITIONS else words[0]
