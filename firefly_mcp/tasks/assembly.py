@@ -22,7 +22,9 @@ FULL = 5
 """Parts are added up to so many calls."""
 MOST_WORDS = 44
 """Of literals and goals together: a request has 60 words at most, and says which is which and what is asked."""
-USES = 12
+UNBOUNDED = 1 << 20
+"""As a count: all tasks that there are."""
+USES = 24
 """A core is asked at most so many times, each time for something else or with other parts."""
 PIECE_USES = 16
 TRIES = 12
@@ -50,6 +52,7 @@ class Assembly:
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
         self._made = 0
+        self._expected = 0
         self._kinds = 1, 1
         self._by_side: dict[int, list[ToolKey]] = {}
         self._tools: Counter[ToolKey] = Counter()
@@ -78,13 +81,17 @@ class Assembly:
         self._by_side = defaultdict(list)
         for key, of_tool in self._pieces.items():
             self._by_side[self._side(of_tool[0])].append(key)
+        self._expected = 0 if count >= UNBOUNDED else count // 2
         made = 0
         for uses in range(USES):
+            before = made
             for task in self._round(uses):
                 made += 1
                 yield task
                 if made >= count:
                     return
+            if made == before:
+                return
 
     def _round(self, uses: int) -> Iterator[Task]:
         """Every core once, then every piece once, with whatever goes with it."""
@@ -192,13 +199,18 @@ class Assembly:
 
     def _heavy(self, candidate: Candidate) -> bool:
         """Whether a server or tool of it has its share of the set already; with more tasks it may come in again."""
-        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], int(NEARLY * self._made))
+        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], self._whole)
         if any(self._tools[key] >= most for key in _tools(candidate)):
             return True
         return any(self._heavy_server(server) for server in candidate.servers)
 
     def _heavy_server(self, server: str) -> bool:
-        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], int(NEARLY * self._made))
+        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], self._whole)
+
+    @property
+    def _whole(self) -> int:
+        """Of how many tasks shares are counted for now."""
+        return int(NEARLY * max(self._made, self._expected))
 
     def _least_used(self, core: Candidate) -> list[tuple[bool, int, int, int, ToolKey]]:
         seed = _number(core.calls)
