@@ -21,6 +21,7 @@ from firefly_mcp.tasks.gates import observe
 from firefly_mcp.tasks.model import Task, write_tasks
 from firefly_mcp.tasks.proof import strict_replay
 from firefly_mcp.tasks.selection import select
+from firefly_mcp.tasks.slots import written
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.serve import running_http
 
@@ -80,15 +81,19 @@ def _node(name: str, server: str, tool: str, arguments: JsonObject, **bound: tup
     }
 
 
+def _stated(arguments: JsonObject) -> str:
+    return " and ".join(f"{name} {written(value)}" for name, value in arguments.items() if value is not None) or "that"
+
+
 def _task(place: int, plan: list[JsonObject], fields: dict[str, str], replay: Replay) -> Task:
     """A task over a plan whose last node gives the answer; the answer is what the recording says."""
     last = plan[-1]["id"]
     evidence = {name: {"node": last, "select": {"path": path, "only": True}} for name, path in fields.items()}
-    literals = [value for node in plan for value in node["arguments"].values() if value is not None]
+    asked = [f"{node['tool'].replace('_', ' ')} with {_stated(node['arguments'])}" for node in plan]
     task = Task.model_validate(
         {
             "id": f"t-{place}",
-            "request": f"Do what is to be done with {', '.join(map(repr, literals))}.",
+            "request": f"First {'. Then '.join(asked)}.",
             "answer": {},
             "answer_schema": {},
             "plan": plan,

@@ -56,7 +56,7 @@ def test_pass_at_k_is_the_chance_that_one_of_k_attempts_is_right() -> None:
 
 
 def test_waits_at_the_same_time_count_once() -> None:
-    lines = [{"waits": [[10.0, 12.0], [20.0, 21.0]]}, {"waits": [[11.0, 13.0]]}, {"waits": []}]
+    lines: list[JsonObject] = [{"waits": [[10.0, 12.0], [20.0, 21.0]]}, {"waits": [[11.0, 13.0]]}, {"waits": []}]
     assert waiting(lines) == 4.0
 
 

@@ -56,7 +56,9 @@ class Attempt:
         finally:
             self.trajectory.waits.append((begun, time.time()))
         self.trajectory.note(result.get("_meta") or {})
-        return shown(result)
+        answer = shown(result)
+        self.trajectory.exchange(name, arguments, answer)
+        return answer
 
     @property
     def over(self) -> bool:
