@@ -24,9 +24,11 @@ MOST_WORDS = 44
 """Of literals and goals together: a request has 60 words at most, and says which is which and what is asked."""
 UNBOUNDED = 1 << 20
 """As a count: all tasks that there are."""
-USES = 24
+USES = 60
 """A core is asked at most so many times, each time for something else or with other parts."""
-PIECE_USES = 16
+PIECE_USES = 40
+GIVEN_UP = 3
+"""After so many failures a core, or a piece as the first of its task, is not tried again."""
 TRIES = 12
 NEARLY = 0.95
 """A server or tool rests when it has so much of what the finished set allows it."""
@@ -59,6 +61,7 @@ class Assembly:
         self._servers: Counter[str] = Counter()
         self._tries: Counter[ToolKey] = Counter()
         self._core_uses: Counter[int] = Counter()
+        self._failures: Counter[int] = Counter()
         self._piece_uses: Counter[int] = Counter()
 
     def add(self, candidates: Iterable[Candidate]) -> None:
@@ -97,7 +100,7 @@ class Assembly:
         """Every core once, then every piece once, with whatever goes with it."""
         for number in self._in_turn(uses):
             core = self._cores[number]
-            if self._heavy(core):
+            if self._heavy(core) or self._failures[~number] >= GIVEN_UP:
                 continue
             for candidate in self._versions(core, uses):
                 task = self._make(candidate)
@@ -105,6 +108,8 @@ class Assembly:
                     self._core_uses[number] += 1
                     yield task
                     break
+            else:
+                self._failures[~number] += 1
         yield from self._of_pieces(uses)
 
     def _in_turn(self, uses: int) -> list[int]:
@@ -143,7 +148,7 @@ class Assembly:
                 if place >= len(of_tool) or self._piece_uses[of_tool[place].outcome.id] > uses:
                     continue
                 piece = of_tool[place]
-                if self._heavy(piece):
+                if self._heavy(piece) or self._failures[piece.outcome.id] >= GIVEN_UP:
                     continue
                 twin = self._twin(of_tool, place) if _number(piece.calls) % 3 == 0 else None
                 for candidate in self._gathered(piece, twin):
@@ -151,6 +156,8 @@ class Assembly:
                     if task is not None:
                         yield task
                         break
+                else:
+                    self._failures[piece.outcome.id] += 1
 
     def _gathered(self, piece: Candidate, twin: Candidate | None) -> Iterator[Candidate]:
         start = joined([piece, twin]) if twin is not None else None

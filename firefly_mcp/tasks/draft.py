@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,10 @@ from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task
 from firefly_mcp.tasks.request import write_request
 from firefly_mcp.types import Call, Tool, ToolKey
 
-TIMES = 4
+TIMES = 12
 """A value is asked for at most so many times, each time with others or after other calls."""
-VARIED = 8
-"""Of a name that has so many values in the set, one that was asked for before is not known by its name."""
+GUESSED = 0.1
+"""A guesser who knows what was asked before may have a draft right with this chance."""
 MAX_FIELDS = 3
 """Of one call; of all calls of a plan together one more is asked."""
 
@@ -54,8 +55,10 @@ class Asked:
         """Whether the plan was not asked for just this before, and something of it cannot be guessed from earlier answers."""
         if (plan, *(str(item.select) for _, item in chosen)) in self._solutions:
             return False
-        times = [(self.often(item), len(self._values[item.label])) for _, item in chosen]
-        return any(often == 0 or (often < TIMES and values >= VARIED) for often, values in times)
+        if any(self.often(item) == 0 for _, item in chosen):
+            return True
+        chance = math.prod(1 / len(self._values[item.label]) for _, item in chosen)
+        return chance <= GUESSED and all(self.often(item) < TIMES for _, item in chosen)
 
     def take(self, plan: str, chosen: Chosen) -> None:
         """Count a draft."""

@@ -28,9 +28,9 @@ WEAKEST = 0.05
 """Yes or no, none or one, a common word such as ``active``: asked for only where a call has nothing better, and beside a
 telling value of another."""
 MOST_LEAVES = 2000
-LOOKED_AT = 24
+LOOKED_AT = 40
 """At most so many of a result's most telling values are described in words: describing a place in a long list is slow."""
-KEPT = 2048
+KEPT = 3000
 _PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
 _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0,2}")
 """A field named in another script than that of English words: it is called as it is."""
