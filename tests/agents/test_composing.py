@@ -31,7 +31,7 @@ from firefly_mcp.types import Call, Session, SessionKind, ToolKey
 
 pytestmark = pytest.mark.timeout(240)
 SERVERS = Path(__file__).parent.parent / "servers"
-EXPLORE = ExploreSettings(episodes=4, seed=3, budget=Budget(calls=20, seconds=30, start_seconds=30), probing=0)
+EXPLORE = ExploreSettings(episodes=4, seed=3, budget=Budget(calls=20, seconds=120, start_seconds=120), probing=0)
 SETTINGS = ComposeSettings(sessions={"stateful": 4, "crossing": 2, "lone": 2}, explore=EXPLORE)
 
 
