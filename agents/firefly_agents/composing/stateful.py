@@ -38,7 +38,7 @@ class Stateful:
         self._fixed = fixed
         self._readers: dict[str, list[Call]] = defaultdict(list)
         for key, calls in known.good.items():
-            if self._reads(key):
+            if self._reads(key) and key not in self._unsteady:
                 self._readers[key.server] += calls[:8]
 
     def scenarios(self) -> Iterator[Scenario]:
