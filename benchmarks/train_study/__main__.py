@@ -30,7 +30,9 @@ from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
+from firefly_train.demonstrations import Demonstration
 from firefly_train.figures import by_task, read_lines
+from firefly_train.function_schema import ANSWER_TOOL
 
 CORE = (PLANS, VALUES)
 """What the gain is measured on: held out by sub-DAG and by argument values. Held out by server is told beside it."""
@@ -50,7 +52,7 @@ def prepare(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     with Recording(options.store) as recording:
         shown = demonstrate(read_tasks(options.tasks), recording)
-    shown = [one for one in shown if one.turns - 1 <= options.calls]
+    shown = [_fewer_tools(one, options.tools) for one in shown if one.turns - 1 <= options.calls]
     # Lengths depend on the tokenizer, and that on the training split: characters sort out what could never fit.
     short = [one for one in shown if sum(len(str(message)) for message in one.messages) <= 6 * options.tokens]
     divided = {task.id: task for task in divide([one.task for one in short], seed=options.split_seed)}
@@ -95,6 +97,16 @@ def prepare(options: argparse.Namespace) -> None:
     told["warm"] = warm_start(model, tokenizer, lessons, WarmStart(**warm), seed=options.split_seed, progress=say)
     tiny_model.save(model, tokenizer, out / "warm" / "model")
     (out / "study.json").write_bytes(dumps(told))
+
+
+def _fewer_tools(shown: Demonstration, most: int) -> Demonstration:
+    """Offer the tools of the plan and so many others that there are ``most`` in all; long lists are what costs most here."""
+    task = shown.task
+    needed = {node.exposed_name for node in task.plan}
+    spare = [name for name in task.tools if name not in needed][: max(0, most - len(needed))]
+    kept = [name for name in task.tools if name in needed or name in spare]
+    tools = [entry for entry in shown.tools if entry["function"]["name"] in (*kept, ANSWER_TOOL)]
+    return replace(shown, task=task.model_copy(update={"tools": kept}), tools=tools)
 
 
 def _demonstrated(train: list[Task], share: float, seed: int) -> list[Task]:
@@ -193,6 +205,7 @@ def main() -> None:
     parser.add_argument("--until", type=float, default=0.5, help="probability of a whole plan at which the warm start ends")
     parser.add_argument("--demonstrated", type=float, default=1.0, help="share of training tasks whose plan is shown")
     parser.add_argument("--tokens", type=int, default=512, help="of a prompt, and of a response, at most")
+    parser.add_argument("--tools", type=int, default=5, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)

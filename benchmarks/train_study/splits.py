@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.tasks.model import Task
 
-SERVERS, PLANS, VALUES = "test-server", "test-plan", "test-values"
+SERVERS, PLANS, VALUES = "test_server", "test_plan", "test_values"
 """Held-out splits: no training task uses the server; has the same sub-DAG; makes a call with the same literal arguments."""
 
 

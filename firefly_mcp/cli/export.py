@@ -143,7 +143,7 @@ def _sample(store: Path, tasks_file: Path, out: Path, count: int | None, seed: i
 
 
 def training_set(store: Path, form: str, tasks_file: Path, out: Path, title: str, as_json: bool) -> None:
-    """Write tasks as a training set; ``firefly dataset`` does so too."""
+    """Write tasks in one of the forms but the cassette's into a folder, and say how many of each split."""
     from firefly_mcp.store.recording import Recording
     from firefly_mcp.tasks.model import read_tasks
     from firefly_train.dataset import export_chat, export_verl

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
@@ -37,11 +38,16 @@ def test_a_missing_package_is_named_with_what_to_install() -> None:
 
 def test_another_version_of_verl_is_refused() -> None:
     with pytest.raises(UsageError, match=r"needs verl 0\.9\.1; 0\.7\.1 is installed"):
-        checks.check_installed(lambda name: "0.7.1")
+        checks.check_installed(lambda name: "2.13.0+cpu" if name == "torch" else "0.7.1")
+
+
+def test_a_torch_that_is_too_old_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"needs torch 2\.6 or newer; 2\.5\.1 is installed: pip install torch"):
+        checks.check_installed(lambda name: "2.5.1" if name == "torch" else "0.9.1")
 
 
 def test_versions_are_given_when_all_is_there() -> None:
-    found = checks.check_installed(lambda name: "0.9.1")
+    found = checks.check_installed(lambda name: "2.13.0" if name == "torch" else "0.9.1")
     assert set(checks.NEEDED) < set(found)
 
 
@@ -52,9 +58,33 @@ def test_a_template_that_leaves_the_tools_out_is_refused(tasks: list[Task], reco
         checks.check_template(Words(tools=False), shown)
 
 
+class Hermes:
+    """A tokenizer whose template writes calls in Hermes' form, or in another, or shortens names."""
+
+    def __init__(self, form: str = "<tool_call>{}</tool_call>", most: int = 64) -> None:
+        self._form = form
+        self._most = most
+
+    def apply_chat_template(self, messages: Any, **_: Any) -> str:
+        function = messages[-1]["tool_calls"][0]["function"]
+        return self._form.format(json.dumps({"name": function["name"][: self._most], "arguments": function["arguments"]}))
+
+
+def test_a_template_must_carry_every_tool_s_name(tasks: list[Task], recording: Recording) -> None:
+    shown = demonstrate(tasks, recording)
+    checks.check_names(Hermes(), shown)
+    with pytest.raises(UsageError, match="cannot carry a call of the tool 'find_customer'"):
+        checks.check_names(Hermes(most=8), shown)
+
+
+def test_a_template_that_writes_calls_in_another_form_is_told(tasks: list[Task], recording: Recording) -> None:
+    with pytest.raises(UsageError, match=r"multi_turn\.format=FORM"):
+        checks.check_names(Hermes("[CALL] {}"), demonstrate(tasks, recording))
+
+
 def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording: Recording) -> None:
     demonstrations = demonstrate(tasks, recording)
-    short = demonstrate([tasks[0].model_copy(update={"tools": ["list_hours"]})], recording)
+    short = demonstrate([tasks[0].model_copy(update={"tools": ["find_customer", "list_orders"]})], recording)
     prompt, response = checks.lengths(Words(), short[0])
     fit = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
     assert fit.demonstrations == short

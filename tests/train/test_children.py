@@ -44,6 +44,20 @@ def test_nothing_outlives_the_block_not_even_a_daemon(monkeypatch: pytest.Monkey
 
 
 @LINUX
+def test_what_the_processes_used_is_counted_while_they_run() -> None:
+    busy = "import sys, time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\ntime.sleep(600)"
+    with Children() as children:
+        process = children.start(
+            [sys.executable, "-c", busy], environment=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        children.measure()
+    process.stdout.close()
+    assert children.cpu_seconds >= 0.2, "a tick of the clock may be missing"
+
+
+@LINUX
 def test_processes_of_others_are_left_alone() -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:

@@ -59,6 +59,32 @@ def test_a_set_without_training_tasks_is_told(
     assert "nothing to train on" in capsys.readouterr().err
 
 
+def test_a_folder_without_a_run_or_a_checkpoint_cannot_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "check_installed", dict)
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert "not the folder of a run" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert "before its first checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("told", ["semantic", "guessed=1", "semantic=much"])
+def test_a_weight_names_a_match_kind_and_a_number(told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--weight", told]) == 2
+    assert "is not KIND=W" in capsys.readouterr().err
+
+
+def test_a_proxy_that_does_not_answer_is_told(
+    tasks_file: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "check_installed", dict)
+    base = ["train", "--tasks", str(tasks_file), "--store", str(store), "--out", str(tmp_path / "run")]
+    assert main([*base, "--proxy", "http://127.0.0.1:9/mcp"]) == 2
+    assert "no replay proxy answers at http://127.0.0.1:9/mcp" in capsys.readouterr().err
+
+
 def test_tasks_are_exported_as_chats(tasks_file: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "chats"
     command = ["export", "--format", "chat", "--tasks", str(tasks_file), "--store", str(store), "--out", str(out), "--json"]

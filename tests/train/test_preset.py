@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from firefly_mcp.errors import UsageError
@@ -39,6 +42,30 @@ def test_an_unknown_preset_names_those_there_are() -> None:
         preset.load("huge")
 
 
+def test_texts_that_hydra_would_take_for_something_else_are_quoted() -> None:
+    assert preset.spelled({"a": "1", "b": "true", "c": "1e-5", "d": "0.0.0.0", "e": "v1"}) == [
+        "a='1'",
+        "b='true'",
+        "c='1e-5'",
+        "d='0.0.0.0'",
+        "e=v1",
+    ]
+
+
+@pytest.mark.parametrize("name", preset.names())
+def test_verl_knows_every_key_of_a_preset(name: str) -> None:
+    found = importlib.util.find_spec("verl")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("verl is not installed")
+    from hydra import compose, initialize_config_dir
+
+    config = str(Path(found.submodule_search_locations[0]) / "trainer" / "config")
+    with initialize_config_dir(config, version_base=None):
+        told = compose("ppo_trainer", overrides=preset.spelled(preset.load(name).verl))
+    assert told.actor_rollout_ref.actor.strategy == "fsdp2"
+    assert told.trainer.max_actor_ckpt_to_keep == 2
+
+
 def test_the_smoke_preset_needs_no_card_and_downloads_nothing() -> None:
     smoke = preset.load("smoke")
     assert smoke.model == "tiny"
@@ -59,6 +86,7 @@ def test_the_folder_holds_what_the_overrides_point_to(
         {"data.train_batch_size": "8", "trainer.total_training_steps": "2"},
         model="m",
         seed=3,
+        samples=4,
     )
     overrides = folder.overrides(shape)
     for key in ("data.train_files", "data.val_files"):
@@ -81,6 +109,7 @@ def test_without_held_out_tasks_nothing_is_validated(
         {"trainer.total_training_steps": 2},
         model="m",
         seed=3,
+        samples=4,
     )
     overrides = RunFolder.create(tmp_path_factory.mktemp("runs") / "two").overrides(shape)
     assert overrides["trainer.val_before_train"] is False

@@ -19,8 +19,8 @@ def test_a_submitted_answer_is_compared_with_the_label() -> None:
     right, wrong = Trajectory(), Trajectory()
     right.submit({"total": 41.5})
     wrong.submit({"total": 41.6})
-    assert scored("", right.extra_fields()) == {"score": 1.0, "submitted": 1.0}
-    assert scored("", wrong.extra_fields()) == {"score": 0.0, "submitted": 1.0}
+    assert scored("", right.extra_fields()) == {"score": 1.0, "right": 1.0, "submitted": 1.0}
+    assert scored("", wrong.extra_fields()) == {"score": 0.0, "right": 0.0, "submitted": 1.0}
 
 
 def test_only_the_first_submission_counts() -> None:
@@ -33,7 +33,7 @@ def test_only_the_first_submission_counts() -> None:
 def test_without_a_submission_the_last_object_of_the_final_message_is_the_answer() -> None:
     trajectory = Trajectory()
     trajectory.conclude('I found {"total": 3}, no: {"total": 41.5}.')
-    assert scored("", trajectory.extra_fields()) == {"score": 1.0, "submitted": 0.0}
+    assert scored("", trajectory.extra_fields()) == {"score": 1.0, "right": 1.0, "submitted": 0.0}
 
 
 def test_a_submission_is_not_replaced_by_what_is_said_after() -> None:
@@ -60,3 +60,19 @@ def test_an_answer_that_is_no_object_scores_nothing() -> None:
     trajectory = Trajectory()
     trajectory.submit("41.5")
     assert scored("", trajectory.extra_fields())["score"] == 0.0
+
+
+def test_a_right_answer_is_worth_what_its_worst_match_is_worth() -> None:
+    trajectory = Trajectory()
+    for kind in ("exact", "semantic", "normalized"):
+        trajectory.note({"firefly/match": kind})
+    trajectory.submit({"total": 41.5})
+    assert trajectory.worst == "semantic"
+    extra = trajectory.extra_fields()
+    assert compute_score("firefly", "", LABEL, extra, weights={"semantic": 0.5}) == {
+        "score": 0.5,
+        "right": 1.0,
+        "submitted": 1.0,
+    }
+    assert compute_score("firefly", "", LABEL, extra, weights={"exact": 0.5})["score"] == 1.0
+    assert compute_score("firefly", "", LABEL, extra)["score"] == 1.0

@@ -73,7 +73,11 @@ def check_names(tokenizer: Any, demonstrations: Sequence[Demonstration]) -> None
             calls.setdefault(name, {"type": "function", "function": {"name": name, "arguments": {}}})
     for name, call in calls.items():
         messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
-        written = _last_call(tokenizer.apply_chat_template(messages, tokenize=False))
+        try:
+            rendered = tokenizer.apply_chat_template(messages, tokenize=False)
+        except Exception as error:  # a template may raise what it likes
+            raise UsageError(f"the model's chat template refuses a call of the tool {name!r}: {error}") from error
+        written = _last_call(rendered)
         if written is None:
             raise UsageError(
                 "the model's chat template does not write calls as <tool_call>{JSON}</tool_call>; name its form with"

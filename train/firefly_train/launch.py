@@ -128,6 +128,8 @@ def resume(out: Path, overrides: Sequence[str], note: Note) -> JsonObject:
     chosen = preset.load(str(config["preset"]))
     told = preset.told(overrides)
     config["shape"]["steps"] = int(told.get("trainer.total_training_steps", config["shape"]["steps"]))
+    if step >= config["shape"]["steps"]:
+        raise UsageError(f"{out}: all {step} steps are made; ask for more with -- trainer.total_training_steps=N")
     _forget_after(folder, step)
     with _short_folder() as ray_folder, Children() as children, _terminable():
         url = _proxy(config["proxy"], Path(str(config["store"])), chosen, children, folder)

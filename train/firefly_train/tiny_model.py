@@ -36,10 +36,15 @@ class TinySize:
 
 
 def build_tokenizer(demonstrations: Sequence[Demonstration], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE over the demonstrations. Every digit is a token, so that values can be copied that were never seen."""
+    """A byte-level BPE over the demonstrations, made to copy: every digit is a token, a value is cut into the same tokens
+    wherever it stands in quotes, and what stands between values (``", "``) is few tokens.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(r"\d"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Split(Regex(r"\d| ?[^\W\d]+|\W+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

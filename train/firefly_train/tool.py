@@ -68,7 +68,9 @@ class ReplayTool(_Entry):
         finally:
             trajectory.waits.append((begun, time.time()))
         trajectory.note(result.get("_meta") or {})
-        return ToolResponse(text=shown(result)), 0.0, {}
+        answer = shown(result)
+        trajectory.exchange(self.name, parameters, answer)
+        return ToolResponse(text=answer), 0.0, {}
 
 
 class SilentTool(_Entry):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JSON, JsonObject, dumps, text
 from firefly_mcp.reward import answer_in
 from firefly_mcp.types import MatchKind
@@ -44,6 +45,8 @@ class Trajectory:
     submitted: bool = False
     waits: list[tuple[float, float]] = field(default_factory=list)
     """When each call was waited for, in seconds since the epoch: trajectories wait at the same time, so sums would mislead."""
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    """Of each call a digest of it and all calls before it, and a digest of its answer: runs can be compared by them."""
     _begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -62,6 +65,12 @@ class Trajectory:
         self.kinds[kind] += 1
         if kind == MatchKind.MISS:
             self.misses[str(meta.get("firefly/cause", "unknown"))] += 1
+
+    def exchange(self, name: str, arguments: JSON, answer: str) -> None:
+        """Keep what was called and answered, as digests."""
+        before = self.exchanges[-1][0] if self.exchanges else ""
+        called = hash_json([before, name, arguments]).split(":")[1][:12]
+        self.exchanges.append((called, hash_json(answer).split(":")[1][:12]))
 
     def submit(self, answer: JSON) -> None:
         """Take the answer; the first one counts."""
@@ -101,6 +110,7 @@ class Trajectory:
             "misses": dict(self.misses),
             "refused": self.refused,
             "failures": self.failures,
+            "exchanges": self.exchanges,
             "tool_seconds": round(sum(end - begin for begin, end in self.waits), 4),
             "waits": [[round(begin, 3), round(end, 3)] for begin, end in self.waits],
             "seconds": round(time.monotonic() - self._begun, 4),

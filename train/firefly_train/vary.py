@@ -35,7 +35,7 @@ class Variations:
             if isinstance(value, str)
             for word in re.findall(r"[^\W\d_]{3,}", value)
         }
-        self._words = sorted(words)
+        self._words: list[str] = sorted(words)
 
     def of(self, shown: Demonstration, rng: random.Random) -> Demonstration:
         """One variation; the same ``rng`` state gives the same one."""
@@ -69,7 +69,7 @@ class Variations:
             return first + "".join(rng.choice("0123456789") for _ in run[1:])
 
         def word(match: re.Match[str]) -> str:
-            old, new = match[0], rng.choice(self._words)
+            old, new = str(match[0]), rng.choice(self._words)
             return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new.lower()
 
         worded = re.sub(r"[^\W\d_]{3,}", word, value) if self._words else value

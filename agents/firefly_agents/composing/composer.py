@@ -37,7 +37,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Session, SessionKind, ToolKey
 
-BATCH = 48
+BATCH = 240
 KINDS = ("stateful", "crossing", "lone")
 
 

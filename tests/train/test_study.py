@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.train_study.permuted import permute
+from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
+from benchmarks.train_study.stats import paired
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.gates import observe
+from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.proof import strict_replay
+from firefly_mcp.tasks.selection import select
+
+
+def test_permuted_results_give_other_labels_that_the_plan_still_proves(
+    tasks: list[Task], store: Path, recording: Recording, tmp_path: Path
+) -> None:
+    changed = permute(tasks, store, tmp_path / "permuted.db")
+    assert len(changed) == len(tasks)
+    before = {task.id: task for task in tasks}
+    with Recording(tmp_path / "permuted.db") as permuted:
+        replay = strict_replay(permuted)
+        for task in changed:
+            assert task.request == before[task.id].request
+            assert task.answer != before[task.id].answer
+            seen = observe(task, replay)
+            proof = task.evidence["total"]
+            assert select(seen.result(proof.node), proof.select) == task.answer["total"]
+    # They are permuted among themselves: nothing is made up.
+    assert sorted(task.answer["total"] for task in changed) == sorted(task.answer["total"] for task in tasks)
+
+
+def _variant(task: Task, number: int, tool: str) -> Task:
+    first, second = task.plan
+    other = first.model_copy(update={"arguments": {"email": f"{number}@example.org"}})
+    return task.model_copy(update={"id": f"t-{tool}-{number}", "plan": [other, second.model_copy(update={"tool": tool})]})
+
+
+def test_no_sub_dag_and_no_literal_call_is_on_both_sides(tasks: list[Task]) -> None:
+    made = [_variant(tasks[0], number, tool) for tool in ("a", "b", "c", "d", "e", "f") for number in range(20)]
+    divided = divide(made, seed=3)
+    of = {split: [task for task in divided if task.split == split] for split in ("train", PLANS, VALUES)}
+    assert all(of.values())
+    trained = {sub_dag(task) for task in of["train"]}
+    assert not trained & {sub_dag(task) for task in of[PLANS]}
+    assert {sub_dag(task) for task in of[VALUES]} <= trained
+    known = set().union(*(literals(task) for task in of["train"]))
+    assert not any(literals(task) & known for task in of[VALUES])
+    assert [(task.id, task.split) for task in divide(made, seed=3)] == [(task.id, task.split) for task in divided]
+
+
+def test_a_paired_difference_has_an_interval_around_it() -> None:
+    before = [{f"t{at}": [0.0, 1.0] for at in range(40)}] * 2
+    after = [{f"t{at}": [1.0, 1.0] for at in range(40)}, {f"t{at}": [float(at % 2), 1.0] for at in range(40)}]
+    told = paired(before, after, {f"t{at}": f"g{at % 8}" for at in range(40)})
+    assert told["difference"] == pytest.approx(0.375)
+    low, high = told["interval"]
+    assert 0.1 < low < 0.375 < high <= 0.5
+    assert (told["tasks"], told["sub_dags"], told["seeds"]) == (40, 8, 2)
+    same = paired(before, before, {f"t{at}": "g" for at in range(40)})
+    assert (same["difference"], same["interval"]) == (0.0, [0.0, 0.0])
