@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from firefly_mcp.bench.outcome import outcome_of
 from firefly_mcp.bench.rollout import Rollout, RolloutCall
 from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.tasks.model import Task
@@ -36,9 +37,18 @@ def task_rollouts_html(task: Task, held: Sequence[Rollout]) -> str:
         f'<details class="task" id="{_anchor(task.id)}" data-servers="{escape(chr(10).join(task.servers))}"'
         f' data-outcomes="{escape(chr(10).join(outcomes))}">'
         f'<summary><p>{escape(task.request)}</p><div class="meta">{"".join(meta)}</div></summary>'
-        f'<div class="body"><h3>Right answer</h3><p><code>{_value(task.answer)}</code></p>'
+        f'<div class="body">{_right(task)}'
         f"{''.join(_attempt(one) for one in held)}</div></details>"
     )
+
+
+def _right(task: Task) -> str:
+    """What was to be answered; for a task that is graded by the world in the end, what was to be said."""
+    outcome = outcome_of(task)
+    if outcome is None:
+        return f"<h3>Right answer</h3><p><code>{_value(task.answer)}</code></p>"
+    told = ", ".join(map(str, outcome.get("told") or [])) or "nothing in particular"
+    return f"<h3>What must be said</h3><p>{_value(told)}; and the world must end as the right actions leave it</p>"
 
 
 def _attempt(one: Rollout) -> str:
