@@ -15,6 +15,8 @@ from firefly_mcp.types import MatchKind
 _KINDS = frozenset(map(str, MatchKind))
 _LONGEST_VALUE = 600
 _LONGEST_TEXT = 4000
+_LONGEST_ANSWER = 400
+"""Of what a tool answered, within the conversation: it stands beside its call already."""
 
 
 def task_rollouts_html(task: Task, held: Sequence[Rollout]) -> str:
@@ -96,7 +98,7 @@ def _line(message: JsonObject) -> tuple[str, str]:
     if kind == "function_call":
         return f"calls {message.get('name')}", str(message.get("arguments", ""))
     if kind == "function_call_output":
-        return "is answered", _said(message.get("output"))
+        return "is answered", _cut(_said(message.get("output")), _LONGEST_ANSWER)
     if kind == "reasoning":
         return "thinks", _said(message.get("content") or message.get("summary"))
     return str(message.get("role") or kind or "says"), _said(message.get("content"))
