@@ -90,6 +90,7 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.replay --quick
 	$(BIN)/python -m benchmarks.crash --kills 20
 	$(BIN)/python -m benchmarks.soak --quick
+	$(BIN)/python -m benchmarks.task_server --quick
 
 docs: $(VENV)/.ready-dev
 	$(BIN)/python docs/make_cli_reference.py

@@ -84,7 +84,9 @@ class ServerPool:
         for name, shared in list(self._shared.items()):
             if self._owned + len(self._shared) < self._live:
                 return
-            if not shared.users and not self._locks[name].locked():
+            # While one is closed, another session may have taken the next, or ended it as well.
+            idle = self._shared.get(name) is shared and not shared.users
+            if idle and not self._locks[name].locked():
                 del self._shared[name]
                 await shared.close()
 

@@ -37,8 +37,17 @@ class SecondLooks:
         self.counts: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
-    async def confirm(self, explored: Sequence[Session], relation: EffectRelation, *, least: int = 2) -> None:
-        """Observe every session with at least so many successful calls a second time, and prove where it began."""
+    async def confirm(
+        self, explored: Sequence[Session], relation: EffectRelation, *, least: int = 2, pool: ServerPool | None = None
+    ) -> None:
+        """Observe every session with at least so many successful calls a second time, and prove where it began.
+
+        Args:
+            explored: the sessions.
+            relation: what may affect what.
+            least: successful calls that make a session worth it.
+            pool: where servers come from, other processes than those of the first time; it stays open. None for one of its own.
+        """
         sessions = {session.key: session for session in explored}
         again = {str(session.labels.get("of")) for session in self._sessions(SessionKind.CONFIRM)}
         todo = [
@@ -46,16 +55,17 @@ class SecondLooks:
             for key, session in sessions.items()
             if key not in again and (calls := confirm.session_calls(self._recording, session)) and confirm.useful(calls, least)
         ]
-        pool = self._workshop.pool(relation.stateless)
+        source = pool or self._workshop.pool(relation.stateless)
 
         async def one(item: tuple[Session, list[Call]]) -> None:
             session, calls = item
-            await self._again(session, calls, SessionKind.CONFIRM, f"{session.key}-confirm", {"of": session.key}, pool)
+            await self._again(session, calls, SessionKind.CONFIRM, f"{session.key}-confirm", {"of": session.key}, source)
 
         try:
             await each(todo, one, self._settings.concurrency, "confirm", self._progress, self._spent)
         finally:
-            await pool.close()
+            if pool is None:
+                await source.close()
         learnt = learn_effects(self._recording)
         seeds, specs = self._workshop.seeds, self._workshop.specs
         origins = {name: seeds.origin_id(spec) for name, spec in specs.items()}

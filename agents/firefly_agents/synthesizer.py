@@ -19,7 +19,7 @@ from firefly_mcp.tasks.assembly import Assembly
 from firefly_mcp.tasks.balance import balanced
 from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
-from firefly_mcp.tasks.draft import Setting, draft, names_of
+from firefly_mcp.tasks.draft import Setting, draft, names_of, worth_asking
 from firefly_mcp.tasks.fields import Offers
 from firefly_mcp.tasks.gates import Grounds
 from firefly_mcp.tasks.model import Task
@@ -36,8 +36,8 @@ SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 SPARE = 1.35
 """So many times the wanted number of tasks are drafted: gates and balance leave some out."""
 ALL = 1 << 20
-UNPROVEN_OF_TOOL = 1
-"""Plans that were seen only once are refused by the stability gate; one for each tool shows that it was so."""
+UNPROVEN = 100
+"""Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     offers = Offers(recording.load_result, variety, observations.others)
     near = Distractors(index.tools, read_graph(recording).edges)
     setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
-    assembly = Assembly(lambda candidate: draft(candidate, setting), offers.best)
+    assembly = Assembly(lambda candidate: draft(candidate, setting), lambda candidate: worth_asking(candidate, setting))
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
     unproven: dict[ToolKey, Candidate] = {}
@@ -78,7 +78,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     assembly.add(cores)
     assembly.add(pairs(cores))
     found = {task.id: task for task in assembly.tasks(ALL if count is None else int(count * SPARE))}
-    for candidate in unproven.values():
+    for candidate in list(unproven.values())[:UNPROVEN]:
         task = draft(candidate, setting)
         if task is not None:
             found[task.id] = task

@@ -2,9 +2,10 @@
 
 ``model``: the endpoint failed. ``budget``: calls, seconds or tokens were spent. ``proxy``: our own infrastructure failed.
 ``answer``: every call of the plan was made and answered, and the answer is still wrong. ``miss``: the recording was short, not
-the subject: replay could not answer a call that the plan asks for, or one of a tool beside the plan whose every value came from
-the request, an earlier result or the schema. ``format``: there is no answer, one that does not fit the schema, or a tool call
-that is none. ``tool``: a tool of the plan was never called. ``argument``: the right tools with other arguments than the plan's.
+the subject: the first call that replay could not answer is one that the plan asks for, or one of a tool beside the plan whose
+every value came from the request, an earlier result or the schema. ``format``: there is no answer, one that does not fit the
+schema, or a tool call that is none. ``tool``: a tool of the plan was never called. ``argument``: the right tools with other
+arguments than the plan's.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def failure_of(task: Task, rollout: Rollout) -> str:
     if {call.node for call in rollout.calls if not call.is_error} >= {node.id for node in task.plan}:
         return "format" if unfit else "answer"
     planned = {node.exposed_name for node in task.plan}
-    if any(_recording_was_short(call, planned) for call in rollout.calls):
+    missed = [call for call in rollout.calls if call.match == MatchKind.MISS and call.cause not in REFUSED]
+    if missed and _recording_was_short(missed[0], planned):
         return "miss"
     if unfit:
         return "format"
@@ -51,8 +53,7 @@ def failure_of(task: Task, rollout: Rollout) -> str:
 
 
 def _recording_was_short(call: RolloutCall, planned: set[str]) -> bool:
-    if call.match != MatchKind.MISS or call.cause in REFUSED:
-        return False
+    """Whether a miss is not the subject's doing. Only the first is asked of: a wrong step leads those after it astray."""
     return bool(call.node) or (call.name not in planned and not call.invented)
 
 

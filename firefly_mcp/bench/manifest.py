@@ -32,19 +32,26 @@ def recording_hash(recording: Recording) -> str:
 
 def tasks_hash(tasks: Sequence[Task]) -> str:
     """A hash of all that a subject is asked, offered and graded by; verdicts and splits do not count."""
-    kept = ("id", "request", "answer", "answer_schema", "plan", "evidence", "tools", "now")
-    return hash_json([{key: task.model_dump(mode="json", by_alias=True)[key] for key in kept} for task in tasks])
+    kept = ("id", "request", "answer", "answer_schema", "plan", "evidence", "tools", "now", "outcome")
+    dumped = [task.model_dump(mode="json", by_alias=True) for task in tasks]
+    return hash_json([{key: one[key] for key in kept if key in one} for one in dumped])
 
 
 def manifest(
-    tasks: Sequence[Task], recording: Recording, policy: ReplayPolicy, subject: JsonObject, *, k: int, settings: JsonObject
+    tasks: Sequence[Task],
+    recording: Recording | None,
+    policy: ReplayPolicy | None,
+    subject: JsonObject,
+    *,
+    k: int,
+    settings: JsonObject,
 ) -> JsonObject:
     """The manifest of a run.
 
     Args:
         tasks: the tasks, in order.
-        recording: the recording that is replayed.
-        policy: match and state policy.
+        recording: the recording that is replayed; None where servers are live.
+        policy: match and state policy; None where servers are live.
         subject: the subject's name and settings (model, seed, temperature).
         k: attempts at each task.
         settings: budgets of an attempt.
@@ -54,17 +61,17 @@ def manifest(
     """
     return {
         "versions": {"firefly": __version__, "python": platform.python_version(), **_versions("mcp", "openai-agents")},
-        "recording": {"id": recording.id, "hash": recording_hash(recording)},
+        "recording": None if recording is None else {"id": recording.id, "hash": recording_hash(recording)},
         "tasks": {"count": len(tasks), "hash": tasks_hash(tasks)},
-        "policy": {
-            "match": str(policy.match),
-            "state": "lenient" if policy.lenient else "strict",
-            "start": policy.start,
-        },
+        "policy": "live" if policy is None else _told(policy),
         "subject": subject,
         "k": k,
         "budget": settings,
     }
+
+
+def _told(policy: ReplayPolicy) -> JsonObject:
+    return {"match": str(policy.match), "state": "lenient" if policy.lenient else "strict", "start": policy.start}
 
 
 def same_run(here: JsonObject, there: JsonObject) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from firefly_mcp.bench.attribution import failure_of
+from firefly_mcp.bench.outcome import outcome_of, outcome_reward
 from firefly_mcp.jsonio import JSON, JsonObject, dumps, loads
 from firefly_mcp.reward import reward
 from firefly_mcp.tasks.model import Task
@@ -57,6 +58,7 @@ class Rollout:
         calls: its tool calls in order of arrival.
         messages: the conversation, as the model interface had it; empty for subjects that are no model.
         usage: ``requests``, ``input`` and ``output`` tokens, as far as the model tells.
+        state: the hash of the world in the end, for tasks that are graded by it.
         seconds: how long it took.
         reward: 1.0 or 0.0.
         failure: why it failed (:data:`firefly_mcp.bench.attribution.FAILURES`), empty if it passed.
@@ -72,6 +74,7 @@ class Rollout:
     calls: list[RolloutCall] = field(default_factory=list)
     messages: list[JsonObject] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
+    state: str = ""
     seconds: float = 0.0
     reward: float = 0.0
     failure: str = ""
@@ -99,7 +102,11 @@ class Rollout:
 
     def graded(self, task: Task) -> Rollout:
         """The same with its reward and the reason of its failure, by the task as it is given."""
-        score = reward(self.answer, task.answer, task.answer_schema)
+        outcome = outcome_of(task)
+        if outcome is not None:
+            score = outcome_reward(outcome, self.state, self.answer)
+        else:
+            score = reward(self.answer, task.answer, task.answer_schema)
         return replace(self, reward=score, failure="" if score == 1.0 else failure_of(task, self))
 
     def line(self) -> bytes:

@@ -94,15 +94,14 @@ def command(
     from firefly_agents.bench.named import subject_named
     from firefly_agents.bench.runner import BenchSettings, bench
     from firefly_agents.bench.subjects import Limits
-    from firefly_agents.bench.suites import chosen_tasks
+    from firefly_agents.bench.suites import check_suite, chosen_tasks, drawn
     from firefly_agents.progress import bar
     from firefly_mcp.bench.results import write_results
     from firefly_mcp.bench.run_folder import RunFolder
     from firefly_mcp.replay import ReplayPolicy
     from firefly_mcp.store.recording import Recording
 
-    tasks = chosen_tasks(tasks_file, suite=suite, split=split, count=count, seed=seed)
-    subject = subject_named(model, tasks, temperature=temperature, seed=seed)
+    check_suite(suite)
     settings = BenchSettings(
         k=k,
         concurrency=concurrency,
@@ -112,11 +111,20 @@ def command(
         max_tokens=total_tokens,
     )
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient")
-    with Recording.for_replay(store) as recording, bar() as progress:
+    live = suite == "tau2"
+    tasks = [] if live else chosen_tasks(tasks_file, suite=suite, split=split, count=count, seed=seed)
+    subject = subject_named(model, tasks, temperature=temperature, seed=seed)
+    with Recording(store, create=True) if live else Recording.for_replay(store) as recording, bar() as progress:
         if recording.readonly:
             note(f"{store} cannot be written: rollouts are not kept in it")
 
         async def run() -> JsonObject:
+            if live:
+                from firefly_agents.bench.tau2 import bench_tau2
+
+                return await bench_tau2(
+                    recording, subject, settings, choose=lambda all_of: drawn(all_of, count, seed), out=out, progress=progress
+                )
             return await bench(tasks, recording, subject, settings, policy=policy, out=out, progress=progress)
 
         report = anyio.run(run)

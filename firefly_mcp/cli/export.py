@@ -83,7 +83,7 @@ def command(
         rest = f", {along:,} of them because others rest on them" if along else ""
         note(f"{out}: {written['sessions']:,} sessions, {written['calls']:,} calls{rest}")
         return
-    _training_set(store, form, tasks_file or Path("tasks.jsonl"), out, title, as_json)
+    training_set(store, form, tasks_file or Path("tasks.jsonl"), out, title, as_json)
 
 
 def _cassette(
@@ -142,7 +142,8 @@ def _sample(store: Path, tasks_file: Path, out: Path, count: int | None, seed: i
     note(f"{out}: {len(ledger.admitted)} tasks, all proven again by {written.calls:,} calls in {size / 1e6:.2f} MB")
 
 
-def _training_set(store: Path, form: str, tasks_file: Path, out: Path, title: str, as_json: bool) -> None:
+def training_set(store: Path, form: str, tasks_file: Path, out: Path, title: str, as_json: bool) -> None:
+    """Write tasks in one of the forms but the cassette's into a folder, and say how many of each split."""
     from firefly_mcp.store.recording import Recording
     from firefly_mcp.tasks.model import read_tasks
     from firefly_train.dataset import export_chat, export_verl

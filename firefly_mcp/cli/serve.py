@@ -119,7 +119,7 @@ def command(
         ranks = embedder_named(embedder) if policy.allows(MatchKind.SEMANTIC) else None
         factory = ReplayFactory(recording, policy, log=not recording.readonly, embedder=ranks)
         limits = Limits(calls, seconds)
-        desk = TaskDesk(factory, tasks, limits=limits, seed=seed, provenance=provenance, keep=results.keep)
+        desk = TaskDesk(factory, tasks, limits=limits, seed=seed, provenance=provenance, keep=results.keep, trajectories=False)
         if http is None:
             run(serve_task_stdio(desk, str(task_id), blind=blind))
             return

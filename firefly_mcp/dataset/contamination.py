@@ -61,7 +61,7 @@ def contamination(tasks: Sequence[Traits], splits: Mapping[str, str]) -> Contami
     """
     found = Contamination(dict(Counter(splits[task.id] for task in tasks)))
     for kind, by in links_of(tasks).items():
-        crossing = [ids for _, ids in sorted(by.items()) if len({splits[task] for task in ids}) > 1]
+        crossing = [ids for ids in by.values() if len({splits[task] for task in ids}) > 1]
         found.shared[_KEYS[kind]] = len(crossing)
         for ids in crossing[:_SHOWN]:
             named = ", ".join(f"{task} ({splits[task]})" for task in ids[:4])

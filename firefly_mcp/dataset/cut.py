@@ -139,9 +139,23 @@ class Cutter:
                 read_cassette(cassette, part)
                 identity = hash_json([self.recording.id, sorted(calls)]).partition(":")[2]
                 part.db.execute("UPDATE info SET value = ? WHERE key = 'recording_id'", (identity,))
+                self._join(tasks, part)
                 return _failures(tasks, strict_replay(part))
         finally:
             cassette.unlink(missing_ok=True)
+
+    def _join(self, tasks: Sequence[Task], part: Recording) -> None:
+        """Take along the edges of the tool graph that the bindings of the tasks go by."""
+        joined = {
+            (*task.node(binding.source).key, *node.key, binding.argument.split("/")[1])
+            for task in tasks
+            for node in task.plan
+            for binding in node.bindings
+        }
+        place = "(source_server, source_tool, target_server, target_tool, argument) = (?, ?, ?, ?, ?)"
+        for edge in sorted(joined):
+            rows = self.recording.db.execute(f"SELECT * FROM edge WHERE {place}", edge).fetchall()
+            part.db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _renamed(self, tasks: Sequence[Task], store: Path) -> list[Task]:
         with Recording(store) as part:

@@ -23,10 +23,14 @@ TRAIN, TEST, TEST_SERVER = "train", "test", "test_server"
 SPLITS = (TRAIN, TEST, TEST_SERVER)
 TEST_SHARE = 0.12
 SERVER_SHARE = 0.10
+ATTEMPTS = 16
+"""Families and sub-DAGs are held out in so many ways; that by which least is lost is taken."""
+Links = Mapping[str, Mapping[str, list[str]]]
+"""By kind of what may be in one split only, and by what it is: the tasks that have it."""
 _LARGEST = 0.5
 """A group of connected tasks that is larger than this part of a test split is not taken whole."""
-_LOSS = 0.25
-"""At most this part of a sub-DAG's tasks may be lost by setting it apart."""
+_MOST = 0.3
+"""No family is held out that has more than this part of all tasks."""
 
 
 @dataclass
@@ -64,20 +68,32 @@ def split(tasks: Sequence[Traits], *, seed: int = 0) -> Splits:
         seed: another seed holds out other families and sub-DAGs.
     """
     ordered = sorted(tasks, key=lambda task: task.id)
-    out = Splits(held_out=_held_out(ordered, seed))
+    links = links_of(ordered)
+    found = [_attempt(ordered, links, f"{seed}.{attempt}") for attempt in range(ATTEMPTS)]
+    return min(found, key=lambda one: _cost(one, len(ordered)))
+
+
+def _attempt(tasks: Sequence[Traits], links: Links, seed: str) -> Splits:
+    out = Splits(held_out=_held_out(tasks, seed))
     away = set(out.held_out)
-    for task in ordered:
+    for task in tasks:
         if task.families & away:
             out.of[task.id] = TEST_SERVER
-    links = links_of(ordered)
-    rest = [task for task in ordered if task.id not in out.of]
+    rest = [task for task in tasks if task.id not in out.of]
     out.of.update((task.id, TRAIN) for task in rest)
     out.of.update((task, TEST) for task in _tested(rest, links, seed))
     _part(out, links)
     return out
 
 
-def links_of(tasks: Sequence[Traits]) -> dict[str, dict[str, list[str]]]:
+def _cost(found: Splits, tasks: int) -> float:
+    """What is lost by splits: tasks that are dropped, and tasks that a test is short of."""
+    sizes = Counter(found.of.values())
+    short = max(0.0, SERVER_SHARE * tasks - sizes[TEST_SERVER]) + max(0.0, TEST_SHARE * tasks - sizes[TEST])
+    return len(found.dropped) + short
+
+
+def links_of(tasks: Sequence[Traits]) -> Links:
     """What may be in one split only, by kind and then by what it is: the ids of the tasks that have it, two at least."""
     found: dict[str, dict[str, list[str]]] = {"sub-DAG": defaultdict(list), "answering call": defaultdict(list)}
     for task in tasks:
@@ -86,24 +102,33 @@ def links_of(tasks: Sequence[Traits]) -> dict[str, dict[str, list[str]]]:
             found["answering call"][call].append(task.id)
     pairs = near_pairs([task.request for task in tasks])
     found["request"] = {f"{tasks[one].id} {tasks[other].id}": [tasks[one].id, tasks[other].id] for one, other in pairs}
-    return {kind: {what: ids for what, ids in by.items() if len(ids) > 1} for kind, by in found.items()}
+    return {kind: {what: ids for what, ids in sorted(by.items()) if len(ids) > 1} for kind, by in found.items()}
 
 
-def _held_out(tasks: Sequence[Traits], seed: int) -> list[str]:
+def _held_out(tasks: Sequence[Traits], seed: str) -> list[str]:
     """Whole families, until they have their share of the tasks; never one that would have much more than that by itself."""
     using: Counter[str] = Counter(family for task in tasks for family in task.families)
     wanted = SERVER_SHARE * len(tasks)
     held: set[str] = set()
-    for family in sorted(using, key=lambda name: _order(seed, "family", name)):
-        touched = sum(bool(task.families & (held | {family})) for task in tasks)
-        if touched <= 1.2 * wanted and len(held) + 1 < len(using):
+    ordered = sorted(using, key=lambda name: _order(seed, "family", name))
+
+    def touched(family: str) -> int:
+        return sum(bool(task.families & (held | {family})) for task in tasks)
+
+    for family in ordered:
+        if len(held) + 1 < len(using) and touched(family) <= 1.2 * wanted:
             held.add(family)
-        if touched >= wanted and family in held:
+        if held and touched(family) >= wanted and family in held:
             break
+    if len(using) > len(held) + 1 and sum(bool(task.families & held) for task in tasks) < 0.6 * wanted:
+        # The families left are all large: the smallest of them, unless that is most of the set.
+        smallest = min((name for name in ordered if name not in held), key=touched)
+        if touched(smallest) <= _MOST * len(tasks):
+            held.add(smallest)
     return sorted(held)
 
 
-def _tested(tasks: Sequence[Traits], links: Mapping[str, Mapping[str, list[str]]], seed: int) -> set[str]:
+def _tested(tasks: Sequence[Traits], links: Links, seed: str) -> set[str]:
     """Which of the tasks over known servers are kept for the test."""
     known = {task.id for task in tasks}
     wanted = TEST_SHARE * len(tasks)
@@ -127,29 +152,47 @@ def _tested(tasks: Sequence[Traits], links: Mapping[str, Mapping[str, list[str]]
     return taken
 
 
-def _set_apart(
-    tasks: Sequence[Traits], links: Mapping[str, Mapping[str, list[str]]], taken: set[str], wanted: float, seed: int
-) -> None:
-    """Take sub-DAGs out of large connected groups, where few of their tasks are lost by it."""
-    joined: dict[str, set[str]] = defaultdict(set)
+def _set_apart(tasks: Sequence[Traits], links: Links, taken: set[str], wanted: float, seed: str) -> None:
+    """Take regions of large connected groups until the test has its share; what is linked across is dropped later.
+
+    A region grows each time by the sub-DAG that leaves the fewest links to the rest (greedy graph growing; Karypis and Kumar,
+    1998).
+    """
+    shape = {task.id: task.sub_dag for task in tasks}
+    members: dict[str, list[str]] = defaultdict(list)
+    for task in tasks:
+        members[task.sub_dag].append(task.id)
+    linked: dict[str, Counter[str]] = {name: Counter() for name in members}
     for what in ("request", "answering call"):
         for ids in links[what].values():
-            for one in ids:
-                joined[one].update(ids)
-    by_shape: dict[str, list[str]] = defaultdict(list)
-    for task in tasks:
-        by_shape[task.sub_dag].append(task.id)
-    for shape in sorted(by_shape, key=lambda name: _order(seed, "shape", name)):
-        own = set(by_shape[shape])
-        lost = [one for one in own if joined[one] - own - taken]
-        if len(lost) <= _LOSS * len(own) and len(taken) + len(own) <= wanted:
-            taken |= own
+            touched = Counter(shape[task] for task in ids if task in shape)
+            for one in touched:
+                for other, count in touched.items():
+                    if one != other:
+                        linked[one][other] += count
+    order = {name: _order(seed, "shape", name) for name in members}
+    total = {name: sum(counts.values()) for name, counts in linked.items()}
+    inside: Counter[str] = Counter()
+    free = set(members)
+    while free and len(taken) < wanted:
+        # Out of touch with the region, a new one begins where the order says.
+        near = [name for name in inside if name in free]
+        grown = (
+            min(near, key=lambda name: (total[name] - 2 * inside[name], order[name]))
+            if near
+            else min(free, key=order.__getitem__)
+        )
+        free.remove(grown)
+        if len(taken) + len(members[grown]) > 1.1 * wanted:
+            continue
+        taken.update(members[grown])
+        inside.update(linked[grown])
 
 
-def _part(out: Splits, links: Mapping[str, Mapping[str, list[str]]]) -> None:
+def _part(out: Splits, links: Links) -> None:
     """Drop what is still shared between splits, on the side with fewer tasks."""
     for kind in ("sub-DAG", "answering call", "request"):
-        for _, ids in sorted(links[kind].items()):
+        for ids in links[kind].values():
             sides: dict[str, list[str]] = defaultdict(list)
             for task in ids:
                 if task in out.of:
@@ -162,5 +205,5 @@ def _part(out: Splits, links: Mapping[str, Mapping[str, list[str]]]) -> None:
                         out.dropped[task] = f"shares its {kind} with {keep}"
 
 
-def _order(seed: int, what: str, name: str) -> str:
+def _order(seed: str, what: str, name: str) -> str:
     return hashlib.blake2b(f"{seed} {what} {name}".encode(), digest_size=8).hexdigest()

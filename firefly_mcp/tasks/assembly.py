@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from firefly_mcp.canonical import hash_bytes
+from firefly_mcp.tasks.balance import SERVER_LEAST, SERVER_SHARE, TOOL_LEAST, TOOL_SHARE, limit
 from firefly_mcp.tasks.compose import MAX_CALLS, Candidate, joined
 from firefly_mcp.tasks.literals import words_needed
 from firefly_mcp.tasks.model import Task
@@ -21,10 +22,12 @@ FULL = 5
 """Parts are added up to so many calls."""
 MOST_WORDS = 44
 """Of literals and goals together: a request has 60 words at most, and says which is which and what is asked."""
-USES = 5
+USES = 12
 """A core is asked at most so many times, each time for something else or with other parts."""
-PIECE_USES = 6
+PIECE_USES = 16
 TRIES = 12
+NEARLY = 0.95
+"""A server or tool rests when it has so much of what the finished set allows it."""
 SIDES = 24
 TOOLS_OF_SIDE = 30
 
@@ -34,18 +37,20 @@ Draft = Callable[[Candidate], Task | None]
 class Assembly:
     """Cores and pieces, and how often each tool and server was used so far."""
 
-    def __init__(self, draft: Draft, offers: Callable[[Call], float] = lambda call: 1.0) -> None:
+    def __init__(self, draft: Draft, fits: Callable[[Candidate], bool] = lambda candidate: True) -> None:
         """Begin.
 
         Args:
             draft: makes the task of a candidate, if it can.
-            offers: how telling the best is that a call's result offers to ask for; 0 when there is nothing.
+            fits: whether a candidate can be a task or a part of one at all.
         """
         self._draft = draft
-        self._offers = offers
+        self._fits = fits
         self._cores: list[Candidate] = []
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
+        self._made = 0
+        self._kinds = 1, 1
         self._by_side: dict[int, list[ToolKey]] = {}
         self._tools: Counter[ToolKey] = Counter()
         self._servers: Counter[str] = Counter()
@@ -56,7 +61,7 @@ class Assembly:
     def add(self, candidates: Iterable[Candidate]) -> None:
         """Take in closed plans: those of one call are pieces, others are cores."""
         for candidate in candidates:
-            if any(self._offers(call) == 0.0 for call in candidate.calls if call.id in candidate.asked):
+            if not self._fits(candidate):
                 continue
             if len(candidate.calls) == 1:
                 self._pieces[candidate.outcome.key].append(candidate)
@@ -67,22 +72,26 @@ class Assembly:
         """About ``count`` tasks, the least used tools first; fewer when nothing is left to ask."""
         for of_tool in self._pieces.values():
             of_tool.sort(key=lambda piece: _spread(piece.calls))
+        keys = {*self._pieces, *(key for core in self._cores for key in _tools(core))}
+        self._kinds = len(keys), len({key.server for key in keys})
         self._sides = max(1, min(SIDES, len(self._pieces) // TOOLS_OF_SIDE))
         self._by_side = defaultdict(list)
         for key, of_tool in self._pieces.items():
             self._by_side[self._side(of_tool[0])].append(key)
         made = 0
         for uses in range(USES):
-            if made >= count:
-                return
             for task in self._round(uses):
                 made += 1
                 yield task
+                if made >= count:
+                    return
 
     def _round(self, uses: int) -> Iterator[Task]:
         """Every core once, then every piece once, with whatever goes with it."""
         for number in self._in_turn(uses):
             core = self._cores[number]
+            if self._heavy(core):
+                continue
             for candidate in self._versions(core, uses):
                 task = self._make(candidate)
                 if task is not None:
@@ -96,7 +105,7 @@ class Assembly:
         supply = Counter(key for core in self._cores for key in _tools(core))
         groups: dict[ToolKey, list[int]] = defaultdict(list)
         for number, core in enumerate(self._cores):
-            if self._core_uses[number] == uses or uses == 0:
+            if self._core_uses[number] <= uses:
                 groups[min(_tools(core), key=lambda key: (supply[key], key))].append(number)
         for numbers in groups.values():
             numbers.sort(key=lambda number: _spread(self._cores[number].calls))
@@ -111,9 +120,10 @@ class Assembly:
         alone = turn < 2 if len(core.calls) == 2 else turn < 4 if len(core.calls) == 3 else len(core.calls) > 3 and turn < 7
         if len(core.calls) > 1 and alone:
             yield core
-        extended = self._extended(core, 1 if len(core.calls) > 2 else 1 + turn % 2)
-        if extended is not None:
-            yield extended
+        for count in (1 if len(core.calls) > 2 else 1 + turn % 2, 1):
+            extended = self._extended(core, count)
+            if extended is not None:
+                yield extended
         if len(core.calls) > 1:
             yield core
 
@@ -126,6 +136,8 @@ class Assembly:
                 if place >= len(of_tool) or self._piece_uses[of_tool[place].outcome.id] > uses:
                     continue
                 piece = of_tool[place]
+                if self._heavy(piece):
+                    continue
                 twin = self._twin(of_tool, place) if _number(piece.calls) % 3 == 0 else None
                 for candidate in self._gathered(piece, twin):
                     task = self._make(candidate)
@@ -164,7 +176,7 @@ class Assembly:
                 break
             *_, key = heapq.heappop(heap)
             piece = self._piece_of(key)
-            if piece is None or piece.outcome.server in grown.servers:
+            if piece is None or piece.outcome.server in grown.servers or self._heavy(piece):
                 continue
             more = words_needed(piece.calls)
             together = joined([grown, piece]) if words + more <= MOST_WORDS else None
@@ -178,10 +190,26 @@ class Assembly:
         what = [call.key for call in candidate.calls] if candidate.changes else [candidate.outcome.key]
         return int(hash_bytes("".join(map(str, what)).encode())[-8:], 16) % self._sides
 
-    def _least_used(self, core: Candidate) -> list[tuple[int, int, int, ToolKey]]:
+    def _heavy(self, candidate: Candidate) -> bool:
+        """Whether a server or tool of it has its share of the set already; with more tasks it may come in again."""
+        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], int(NEARLY * self._made))
+        if any(self._tools[key] >= most for key in _tools(candidate)):
+            return True
+        return any(self._heavy_server(server) for server in candidate.servers)
+
+    def _heavy_server(self, server: str) -> bool:
+        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], int(NEARLY * self._made))
+
+    def _least_used(self, core: Candidate) -> list[tuple[bool, int, int, int, ToolKey]]:
         seed = _number(core.calls)
         found = [
-            (self._tools[key] + self._tries[key] // 2, self._servers[key.server], (seed * 31 + place * 7919) % 10007, key)
+            (
+                self._heavy_server(key.server),
+                self._tools[key] + self._tries[key] // 2,
+                self._servers[key.server],
+                (seed * 31 + place * 7919) % 10007,
+                key,
+            )
             for place, key in enumerate(self._by_side[self._side(core)])
             if key.server not in core.servers
         ]
@@ -199,6 +227,7 @@ class Assembly:
             self._piece_uses[call.id] += 1
         self._tries.update(_tools(candidate))
         if task is not None:
+            self._made += 1
             self._tools.update(_tools(candidate))
             self._servers.update(candidate.servers)
         return task

@@ -16,7 +16,8 @@ TOOL_SHARE = 0.02
 PLAN_SHARE = 0.01
 FEW = 3
 """Where there are few servers or tools, none can have a small share: each may have so many times the even one."""
-AT_LEAST = 6
+SERVER_LEAST, TOOL_LEAST, PLAN_LEAST = 40, 12, 6
+"""So many tasks of one server, tool or abstract plan are kept in any set, however small."""
 GATE = "balance"
 
 Kept = tuple[list[Task], list[Task]]
@@ -41,15 +42,20 @@ def balanced(tasks: Sequence[Task], count: int | None = None) -> Kept:
         size = len(kept)
 
 
+def limit(share: float, least: int, kinds: int, size: int) -> int:
+    """How many of ``size`` tasks may have the same one of ``kinds`` servers, tools or plans."""
+    return max(least, int(max(share, FEW / max(1, kinds)) * size))
+
+
 def _within(ordered: Sequence[Task], size: int, tasks: Sequence[Task]) -> Kept:
     limits: list[tuple[str, Callable[[Task], Iterable[Hashable]], int]] = []
-    for what, of, share in (
-        ("server", _servers, SERVER_SHARE),
-        ("tool", _tools, TOOL_SHARE),
-        ("abstract plan", _plan, PLAN_SHARE),
+    for what, of, share, least in (
+        ("server", _servers, SERVER_SHARE, SERVER_LEAST),
+        ("tool", _tools, TOOL_SHARE, TOOL_LEAST),
+        ("abstract plan", _plan, PLAN_SHARE, PLAN_LEAST),
     ):
         kinds = len({kind for task in tasks for kind in of(task)})
-        limits.append((what, of, max(AT_LEAST, int(max(share, FEW / max(1, kinds)) * size))))
+        limits.append((what, of, limit(share, least, kinds, size)))
     counts: dict[str, Counter[Hashable]] = {what: Counter() for what, *_ in limits}
     kept, left = [], []
     for task in ordered:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.frames import AS, BACK, HERE, WITH, Choice
-from firefly_mcp.tasks.labels import listed, plural, with_unit
+from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, HERE, WITH, Choice
+from firefly_mcp.tasks.labels import listed, path_label, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
 from firefly_mcp.tasks.slots import written
@@ -45,12 +45,21 @@ class Clauses:
     def sought(self, at: int) -> str:
         """The clause of a step as what it finds, ``the weekday name for that date``; ``""`` where that has no name."""
         step = self._steps[at]
-        noun = sought(self._goal(step)) if len(step.nodes) == 1 else ""
+        noun = sought(self._goal(step))
         return self._complete(at, noun) if noun else ""
 
     def outcome(self, at: int) -> str:
         """What the tool of a step finds, ``""`` where its goal does not say."""
         return outcome(self._steps[at].tool)
+
+    def is_uniform(self, at: int, fields: Sequence[tuple[str, Proof]]) -> bool:
+        """Whether one field, and the same, is asked of each call of a step."""
+        step = self._steps[at]
+        first = fields[0]
+        same = all(label == first[0] and proof.select == first[1].select for label, proof in fields)
+        return (
+            same and {proof.node for _, proof in fields} == {node.id for node in step.nodes} and len(fields) == len(step.nodes)
+        )
 
     def _goal(self, step: Step) -> str:
         return short_goal(step.tool) if self._brief else goal(step.tool)
@@ -60,60 +69,63 @@ class Clauses:
         if len(step.nodes) > 1:
             return self._repeated(step, said)
         labels = argument_labels([item.pointer for item in step.shared] + [binding.argument for binding in step.bindings])
-        arguments = self._arguments(step, at, labels)
+        aside = self._brief or len(labels) > 3 or self._choice.below(2) == 0
+        arguments = self._arguments(step, at, labels, said, aside=aside)
         merged = _merged(said, step, labels) if not step.bindings else None
         if merged is not None:
             said, arguments = merged
         if not arguments:
             return said
-        return self._joined(said, arguments)
+        return self._joined(said, arguments, aside=aside)
 
-    def _joined(self, said: str, arguments: list[str]) -> str:
-        way = self._choice.below(10)
-        if self._brief or way < 5 or len(arguments) > 3:
+    def _joined(self, said: str, arguments: list[str], *, aside: bool) -> str:
+        if aside:
             return f"{said} ({', '.join(arguments)})"
         joint = self._choice.of(WITH).format(listed(arguments))
         return f"{said}{joint}" if joint.startswith(",") else f"{said} {joint}"
 
-    def _arguments(self, step: Step, at: int, labels: dict[str, str]) -> list[str]:
+    def _arguments(self, step: Step, at: int, labels: dict[str, str], goal_said: str, *, aside: bool) -> list[str]:
         """What is stated or taken, in the order of the call's arguments; members of one array together."""
-        said: dict[str, list[str]] = {}
-        places: dict[str, int] = {}
+        said: dict[str, list[tuple[str, str, str]]] = {}
         for literal in step.shared:
-            self._add(said, literal.pointer, written(literal.value), stated(labels[literal.pointer], literal.value))
-            places[_whole(literal.pointer)] = 0
+            pointer = literal.pointer
+            said.setdefault(_whole(pointer), []).append(
+                (pointer, written(literal.value), stated(labels[pointer], literal.value))
+            )
         for binding in step.bindings:
-            value = self._value(at, binding)
-            self._add(said, binding.argument, value, self._in_role(binding, labels[binding.argument], value))
+            value = self._value(at, binding, aside=aside)
+            role = labels[binding.argument]
+            # "encode the word (the first synonym)": the goal itself says the role.
+            plain = aside and len(step.bindings) == 1 and goal_said.lower().endswith(f" {role.lower()}")
+            full = value if plain else self._in_role(binding, role, value, aside=aside)
+            said.setdefault(_whole(binding.argument), []).append((binding.argument, value, full))
         order = list(step.nodes[0].arguments)
-        whole = sorted(said, key=lambda pointer: order.index(pointer_steps(pointer)[0]))
         return [
-            said[pointer][0] if len(said[pointer]) == 1 else f"{labels_of(pointer, labels)} made up of {listed(said[pointer])}"
-            for pointer in whole
+            members[0][2]
+            if members[0][0] == whole
+            else self._choice.of(ARRAY).format(role=path_label(pointer_steps(whole)), members=_array(members, len(whole)))
+            for whole, members in sorted(said.items(), key=lambda item: order.index(pointer_steps(item[0])[0]))
         ]
 
-    def _add(self, said: dict[str, list[str]], pointer: str, bare: str, full: str) -> None:
-        whole = _whole(pointer)
-        said.setdefault(whole, []).append(bare if whole != pointer else full)
-
-    def _in_role(self, binding: Binding, role: str, value: str) -> str:
+    def _in_role(self, binding: Binding, role: str, value: str, *, aside: bool) -> str:
         if select_label(binding.select) == role:
             return value
-        if self._brief:
+        if self._brief or (aside and self._choice.below(3)):
             return f"{role}: {value}"
         return self._choice.of(AS).format(value=value, role=role)
 
-    def _value(self, at: int, binding: Binding) -> str:
+    def _value(self, at: int, binding: Binding, *, aside: bool) -> str:
         """The value of an earlier step."""
         source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
         step = self._steps[source]
         called = _called(select_label(binding.select), step)
-        value = taken(binding.select, called, self._choice)
+        value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
         if source == at - 1:
             return self._choice.of(HERE).format(value) if value == called else f"the {value}"
-        return self._choice.of(BACK).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
+        ways = BACK if value == called else [way for way in BACK_AMONG if not aside or "(" not in way[1]]
+        return self._choice.of(ways).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
 
     def _which(self, step: Step, node: str) -> str:
         """Which of the calls of a step, told by what it alone has."""
@@ -129,7 +141,11 @@ class Clauses:
             name = labels[step.varied[0][0].pointer]
             values = listed([written(own[0].value) for own in step.varied])
             count = "both" if len(step.nodes) == 2 else "each of"
-            return f"{with_shared} for {count} {plural(name) if len(name) > 2 else name} {values}"
+            several = f"{count} {plural(name) if len(name) > 2 else name} {values}"
+            tail = re.search(rf"\b(?:an?|the) {re.escape(name)}$", said, re.IGNORECASE)
+            if tail and not shared:
+                return f"{said[: tail.start()]}{several}"
+            return f"{with_shared} for {several}"
         sets = [f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied]
         return f"{with_shared} for {'both' if len(sets) == 2 else 'each of'} {listed(sets)}"
 
@@ -140,18 +156,16 @@ class Clauses:
             return self._fields_of_several(step, fields)
         called = [_with_unit(taken(proof.select, _called(label, step), self._choice)) for label, proof in fields]
         if elsewhere:
-            where = self._choice.of(BACK)
+            where = self._choice.of(BACK if called[0] == fields[0][0] else BACK_AMONG)
             return [where.format(name, n=_NUMBERS[at], nth=_ORDINALS[at]) for name in called[:1]] + [
                 f"the {name}" for name in called[1:]
             ]
-        if len(called) > 1 and self._choice.below(8):
+        if len(called) > 1 and self._choice.below(20):
             return [f"the {called[0]}", *called[1:]]
         return [f"the {name}" for name in called]
 
     def _fields_of_several(self, step: Step, fields: Sequence[tuple[str, Proof]]) -> list[str]:
-        by_node = {
-            node.id: [(_called(select_label(p.select), step), p) for _, p in fields if p.node == node.id] for node in step.nodes
-        }
+        by_node = {node.id: [(_called(label, step), p) for label, p in fields if p.node == node.id] for node in step.nodes}
         first = by_node[step.nodes[0].id]
         if all([(name, p.select) for name, p in own] == [(name, p.select) for name, p in first] for own in by_node.values()):
             together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
@@ -163,7 +177,7 @@ class Clauses:
         ]
 
 
-_UNTOLD = frozenset("result value output answer".split())
+_UNTOLD = frozenset("result value output answer entry".split())
 
 
 def is_untold(label: str) -> bool:
@@ -173,7 +187,9 @@ def is_untold(label: str) -> bool:
 
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
-    return outcome(step.tool) or label if label in _UNTOLD else label
+    if label not in _UNTOLD:
+        return label
+    return outcome(step.tool) or ("result" if label == "entry" else label)
 
 
 def _with_unit(called: str) -> str:
@@ -182,14 +198,27 @@ def _with_unit(called: str) -> str:
 
 
 def _whole(pointer: str) -> str:
-    """The array that a member is in, else the argument itself."""
-    *parents, last = pointer.split("/")
-    return "/".join(parents) if last.isdigit() else pointer
+    """The outermost array that a member is in, else the argument itself."""
+    parts = pointer.split("/")
+    place = next((at for at, part in enumerate(parts) if part.isdigit()), len(parts))
+    return "/".join(parts[:place])
 
 
-def labels_of(pointer: str, labels: dict[str, str]) -> str:
-    """The label of an array by that of its members."""
-    return next(label for member, label in labels.items() if _whole(member) == pointer)
+def _array(members: Sequence[tuple[str, str, str]], depth: int) -> str:
+    """The members of an array in order, those of an array in it in parentheses; ``depth`` characters of pointers lead to it."""
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for member in sorted(members, key=lambda item: [int(part) if part.isdigit() else 0 for part in item[0].split("/")]):
+        groups.setdefault(member[0][depth + 1 :].split("/")[0], []).append(member)
+    said = []
+    for place, own in groups.items():
+        pointer = f"{own[0][0][:depth]}/{place}"
+        if own[0][0] == pointer:
+            said.append(own[0][1])
+        elif own[0][0][len(pointer) + 1 :].split("/")[0].isdigit():
+            said.append(f"({_array(own, len(pointer))})")
+        else:
+            said.append(f"({', '.join(full for _, _, full in own)})")
+    return listed(said)
 
 
 def _merged(said: str, step: Step, labels: dict[str, str]) -> tuple[str, list[str]] | None:

@@ -12,14 +12,15 @@ from typing import Any
 
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import pointer_steps, walk
+from firefly_mcp.observe import json_pointer, pointer_steps, walk
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
-from firefly_mcp.tasks.compose import Candidate
+from firefly_mcp.tasks.compose import Candidate, argument_at
 from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.fields import TELLING, AnswerField, Offers, text_of
 from firefly_mcp.tasks.gates.wording import MAX_WORDS, tells
 from firefly_mcp.tasks.kinds import difficulty, kind_of
+from firefly_mcp.tasks.literals import predicates
 from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task_id
 from firefly_mcp.tasks.request import write_request
 from firefly_mcp.types import Call, Tool, ToolKey
@@ -47,6 +48,8 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     ids = {call.id: f"n{place}" for place, call in enumerate(candidate.calls, 1)}
     plan = [_node(call, candidate, ids, setting) for call in candidate.calls]
     identity = hash_json([[node.server, node.tool, node.arguments] for node in plan])
+    if not _needed(candidate, setting):
+        return None
     chosen = _fields(candidate, setting, identity)
     if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
         return None
@@ -114,7 +117,52 @@ Chosen = list[tuple[int, AnswerField]]
 """Answer fields, each with the id of the call whose result holds it."""
 
 
+def worth_asking(candidate: Candidate, setting: Setting) -> bool:
+    """Whether a plan can be a task or a part of one: each call is needed, and each asked one has something to ask for."""
+    return _needed(candidate, setting) and bool(_found(candidate, setting, ""))
+
+
+def _needed(candidate: Candidate, setting: Setting) -> bool:
+    """Whether each call that only hands a value on hands on one that neither the request nor another result tells."""
+    stated = _stated(candidate)
+    for source in candidate.calls:
+        given = [
+            argument_at(call.arguments, bound.pointer)
+            for call in candidate.calls
+            for bound in candidate.bounds[call.id]
+            if bound.source == source.id
+        ]
+        if not given or source.id in candidate.asked or source.id in candidate.changes:
+            continue
+        lost = {source.id}
+        for call in candidate.calls:
+            if any(bound.source in lost for bound in candidate.bounds[call.id]):
+                lost.add(call.id)
+        rest = [setting.offers.of(call) for call in candidate.calls if call.id not in lost]
+        if all(any(tells(text, value) for text in stated) or any(offer.reveals(value) for offer in rest) for value in given):
+            return False
+    return True
+
+
+def _stated(candidate: Candidate) -> set[str]:
+    """What the request has to state: the literals, and what tells chosen items from others."""
+    stated = set()
+    for call in candidate.calls:
+        bound = {bound.pointer for bound in candidate.bounds[call.id]}
+        for steps, value in walk(call.arguments):
+            if not isinstance(value, dict | list) and json_pointer(steps) not in bound:
+                stated.add(text_of(value))
+        stated |= {text_of(value) for own in candidate.bounds[call.id] for _, value in predicates(own.select)}
+    return stated
+
+
 def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
+    """What :func:`_found` finds, if something of it is telling; else nothing."""
+    chosen = _found(candidate, setting, seed)
+    return chosen if any(item.worth >= TELLING for _, item in chosen) else []
+
+
+def _found(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
     """For each asked call at least one field that no other call reveals; empty when one of them has none."""
     known = {
         text_of(value) for call in candidate.calls for _, value in walk(call.arguments) if not isinstance(value, dict | list)
@@ -127,6 +175,7 @@ def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
             item
             for item in setting.offers.of(call).fields
             if text_of(item.value) not in known
+            and not any(tells(text, item.value) for text in known)
             and not tells(setting.tools[call.key].description, item.value)
             and not any(offer.reveals(item.value) for offer in others)
         ]
@@ -135,7 +184,7 @@ def _fields(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
         if not own:
             return []
         chosen += [(call.id, item) for item in own]
-    return chosen if any(item.worth >= TELLING for _, item in chosen) else []
+    return chosen
 
 
 def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken: Sequence[str]) -> list[AnswerField]:
@@ -215,7 +264,15 @@ def _described_fields(labels: Mapping[str, str], evidence: Mapping[str, Proof], 
 
 def _schema(answer: JsonObject, labels: Mapping[str, str]) -> JsonObject:
     def of(name: str, value: Any) -> JsonObject:
-        kind = "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"
+        kind = (
+            "boolean"
+            if isinstance(value, bool)
+            else "integer"
+            if isinstance(value, int)
+            else "number"
+            if isinstance(value, float)
+            else "string"
+        )
         return {"type": kind, "description": f"the {labels[name]}"}
 
     return {

@@ -24,6 +24,9 @@ TELLING = 0.25
 """An answer value of this weight (:func:`~firefly_mcp.observe.informative`) is not guessed."""
 WEAK = 0.1
 """A value of this weight may be asked for beside a telling one."""
+WEAKEST = 0.05
+"""Yes or no, none or one, a common word such as ``active``: asked for only where a call has nothing better, and beside a
+telling value of another."""
 MOST_LEAVES = 2000
 LOOKED_AT = 24
 """At most so many of a result's most telling values are described in words: describing a place in a long list is slow."""
@@ -31,6 +34,7 @@ KEPT = 2048
 _PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
 _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0,2}")
 """A field named in another script than that of English words: it is called as it is."""
+_WORD = re.compile(r"[A-Za-z]{3,20}(?:[ _-][A-Za-z]{2,20})?")
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}")
 
 
@@ -89,10 +93,6 @@ class Offers:
             self._kept.move_to_end(call.id)
         return known
 
-    def best(self, call: Call) -> float:
-        """How telling the best is that the call offers to ask for; 0 when there is nothing."""
-        return max((field.worth for field in self.of(call).fields), default=0.0)
-
     def _fields(self, call: Call, view: View) -> list[AnswerField]:
         own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
         written = _written(call, view, self._variety) if view.kind == "text" else _of_data(call, view, own, self._variety)
@@ -117,8 +117,8 @@ def _same(other: JsonObject, field: AnswerField) -> bool:
 def _written(call: Call, view: View, variety: Variety) -> list[AnswerField]:
     found = []
     for item in written_values(str(view.value)):
-        worth = informative(item.value)
-        if worth >= WEAK and stateable(item.value) and not variety.constant_text(call.key, item):
+        worth = _worth(item.value)
+        if worth >= WEAKEST and stateable(item.value) and not variety.constant_text(call.key, item):
             found.append(AnswerField(item.label, item.value, item.select, worth))
     labels = Counter((field.label, str(field.select.get("where"))) for field in found)
     return [field for field in found if labels[(field.label, str(field.select.get("where")))] == 1][:LOOKED_AT]
@@ -135,8 +135,8 @@ def _of_data(call: Call, view: View, own: set[str], variety: Variety) -> list[An
             break
         if isinstance(value, dict | list) or not stateable(value) or text_of(value) in own:
             continue
-        worth = 0.0 if _is_plumbing(steps, value) else informative(value)
-        if worth < WEAK or variety.constant(call.key, steps):
+        worth = 0.0 if _is_plumbing(steps, value) else _worth(value)
+        if worth < WEAKEST or variety.constant(call.key, steps):
             continue
         found.append((worth * (0.5 + 0.5 * variety.share(call.key, steps)), steps, value))
     plain = Counter(
@@ -162,6 +162,15 @@ def _of_data(call: Call, view: View, own: set[str], variety: Variety) -> list[An
         fields.append(AnswerField(select_label(selection), value, selection, worth))
     labels = Counter(field.label for field in fields if "take" not in field.select)
     return [field for field in fields if "take" in field.select or labels[field.label] == 1]
+
+
+def _worth(value: Any) -> float:
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) <= 1):
+        return WEAKEST
+    worth = informative(value)
+    if worth < WEAK and isinstance(value, str) and _WORD.fullmatch(value):
+        return WEAKEST
+    return worth if worth >= WEAK else 0.0
 
 
 def _label(steps: tuple[Step, ...]) -> str:

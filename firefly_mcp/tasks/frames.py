@@ -17,12 +17,17 @@ Frames = Sequence[tuple[int, str]]
 class Choice:
     """Draws that depend on nothing but the plan: the same plan is always asked in the same words."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, *, terse: bool = False) -> None:
+        """``terse`` draws only from the frames of the fewest words."""
         self._seed = seed
         self._count = 0
+        self._terse = terse
 
     def of(self, frames: Frames) -> str:
         """One of the frames, by weight."""
+        if self._terse:
+            least = min(len(frame.split()) for _, frame in frames)
+            frames = [way for way in frames if len(way[1].split()) == least]
         at = self.below(sum(weight for weight, _ in frames))
         for weight, frame in frames:
             at -= weight
@@ -46,16 +51,29 @@ def _frames(often: str, seldom: str, *, weight: int = 4) -> Frames:
 
 
 ASK: Frames = _frames(
-    """report {}|give {}|state {}|return {}|show {}|name {}|quote {}|provide {}|send {}|supply {}|present {}|share {}
-    |pass on {}|note {}|cite {}|read out {}|write down {}""",
-    """tell me {}|give me {}|show me {}|send me {}|let me know {}|let me have {}|reply with {}|answer with {}
-    |come back with {}|get me {}|I need {}|I want {}|I'd like {}|I would like {}|I want to know {}|I need to know {}
-    |I'd like to know {}|tell us {}|we need {}|pull out {}|point out {}|end with {}|finish with {}|respond with {}
-    |get back to me with {}|fill me in on {}|send over {}|hand over {}|bring me {}|pick out {}|set out {}
-    |make a note of {}|jot down {}|spell out {}|let us know {}|what I need {are} {}|what I want {are} {}""",
-    weight=5,
+    """report {}|give {}|state {}|return {}|show {}|name {}|quote {}|provide {}|send {}|supply {}|present {}|share {}|note {}
+    |cite {}""",
+    """tell me {}|give me {}|show me {}|send me {}|let me know {}|let me have {}|reply with {}|answer with {}|come back with {}
+    |get me {}|tell us {}|pull out {}|point out {}|end with {}|finish with {}|respond with {}|get back to me with {}
+    |fill me in on {}|send over {}|hand over {}|bring me {}|pick out {}|set out {}|make a note of {}|jot down {}|spell out {}
+    |let us know {}|pass on {}|read out {}|write down {}|look for {}|extract {}|record {}|mention {}|include {}""",
+    weight=6,
 )
 """Asking for answer fields; each can stand as a sentence or after "and"."""
+
+ASK_APART: Frames = [
+    *ASK,
+    *_frames(
+        "",
+        """I'd like {}|I want to know {}|I need to know {}|I'd like to know {}|what I need {are} {}|what I want {are} {}
+        |of interest {are} {}|I am interested in {}""",
+        weight=0,
+    )[1:],
+]
+"""The same as a sentence of its own."""
+
+JOINT: Frames = _frames("; {}", ", and {}| and {}|, then {}", weight=4)
+"""Joins the asking to the step before; else it is a sentence of its own."""
 
 QUESTION: Frames = _frames(
     "{}?|and {}?",
@@ -71,16 +89,15 @@ WANT: Frames = _frames(
     |I am looking for {}.|I'm looking for {}.|what {are} {}?|help me find {}.|please find out {}.
     |my question is about {}.|I have to report {}.|I must find {}.|I was asked for {}.|a colleague needs {}.
     |I'm missing {}.|I'm trying to find {}.|I want to know {}.|can you find {}?|could you find {}?
-    |can you get me {}?|could you get me {}?|can you tell me {}?|could you tell me {}?|would you find {}?
-    |would you tell me {}?|do you know {}?|I wonder about {}.|I'm curious about {}.|my report lacks {}.""",
+    |could you get me {}?|can you tell me {}?|would you find {}?
+    |do you know {}?|I wonder about {}.|I'm curious about {}.|my report lacks {}.""",
     weight=2,
 )
 """Naming the goal first; the way to it follows."""
 
 WAY: Frames = _frames(
-    "{}|first, {}|first {}|please {}|start: {}|begin: {}",
-    """to begin, {}|for this, {}|for that, {}|to get there, {}|to do so, {}|to that end, {}|here is how: {}|as follows: {}
-    |begin so: {}|begin like this: {}|begin by this: {}|step by step: {}|this way: {}|like so: {}""",
+    "{}|first, {}|first {}|please {}|start: {}",
+    "to begin, {}|for this, {}|for that, {}|to get there, {}|to do so, {}|to that end, {}|step by step: {}|to start, {}",
     weight=4,
 )
 """The first sentence after the goal was named."""
@@ -126,22 +143,29 @@ WITH: Frames = _frames(
 """Joins the arguments to the goal; parentheses are the other way."""
 
 HERE: Frames = _frames(
-    "that {}|resulting {}|this {}|said {}",
-    """the resulting {}|the {} you get|the {} from that|the {} found|the {} you found|the {} just found
-    |the {} from there|the {} returned|the {} shown|the {} obtained|the {} so found|the {} it gives
-    |the {} you obtain|the {} just obtained""",
-    weight=6,
+    "that {}|this {}",
+    """the resulting {}|the {} you get|the {} from that|the {} found|the {} you found|the {} just found|the {} from there
+    |the {} returned|the {} shown|the {} obtained|the {} so found|the {} it gives|the {} you obtain|the {} just obtained
+    |the {} you received|the {} you see there""",
+    weight=8,
 )
 """A value of the step just before."""
 
 BACK: Frames = _frames(
-    "step {n}'s {}|{} from step {n}|{} of step {n}|{} (step {n})",
+    "step {n}'s {}",
     """the {nth} step's {}|the {} from step {n}|the {} found in step {n}|the {} of step {n}|the {} in step {n}
     |the {} that step {n} gave|the {} you got in step {n}|the {} from the {nth} step|the {} of the {nth} step
     |the {} in the {nth} step|the {} seen in step {n}|the {} step {n} found|the {} step {n} returned""",
-    weight=6,
+    weight=5,
 )
 """A value of a step further back."""
+
+BACK_AMONG: Frames = _frames(
+    "step {n}'s {}|in step {n} the {}|from step {n} the {}",
+    "the {nth} step's {}|the {} in step {n}|the {} (step {n})|the {} from step {n}|from the {nth} step the {}",
+    weight=2,
+)
+"""The same for a value of one item among several."""
 
 AS: Frames = _frames(
     "{value} as {role}",
@@ -150,35 +174,43 @@ AS: Frames = _frames(
 )
 """A value in the part of an argument of another name."""
 
+ARRAY: Frames = _frames(
+    "{role} of {members}",
+    "{role} made up of {members}|{role} consisting of {members}|{role} made of {members}",
+    weight=4,
+)
+"""An argument that is an array, some of whose members come from results."""
+
 WHICH: Frames = _frames(
     "{item} with {conditions}",
-    """{item} having {conditions}|{item} that has {conditions}|{item} that shows {conditions}
-    |{item} listed with {conditions}|{item} showing {conditions}|{item} marked with {conditions}
-    |{item} bearing {conditions}""",
-    weight=7,
+    """{item} having {conditions}|{item} that has {conditions}|{item} that shows {conditions}|{item} listed with {conditions}
+    |{item} showing {conditions}""",
+    weight=6,
 )
 NAMED: Frames = _frames("{item} {value}", "{item} {named} {value}|{item} {named} {value}", weight=1)
 
 WHERE: Frames = _frames(
-    "{of} for {conditions}|{of} ({which})|{of} at {conditions}",
-    """{of} of the {which}|{of} for the {which}|{of} in the {which}|{of} belonging to the {which}
-    |{of} given for the {which}|{of} shown for the {which}|{of} listed for the {which}|{of} on the {which}
-    |{of} under the {which}|{of} reported for the {which}|{of} found for the {which}|{of} stored for the {which}""",
-    weight=10,
+    "{of} for {conditions}|{of} ({which})",
+    """{of} of the {which}|{of} for the {which}|{of} in the {which}|{of} belonging to the {which}|{of} held by the {which}
+    |{of} that the {which} has|{of} that goes with the {which}|{of} listed for the {which}|{of} shown by the {which}
+    |{of} which the {which} has""",
+    weight=24,
 )
 """A value of one item among several, chosen by conditions."""
 
 EXTREME: Frames = _frames(
-    "{of} at {most} {by}|{of} for {most} {by}|{of} with {most} {by}",
+    "{of} ({most} {by})|{of} ({item} with {most} {by})",
     """{of} of the {item} with the {most} {by}|{of} where the {by} is {most}|{of} of the {item} that has the {most} {by}
-    |{of} of whichever {item} has the {most} {by}|{of} of the {item} having the {most} {by}|{of} at the {most} {by}
+    |{of} of whichever {item} has the {most} {by}|{of} of the {item} having the {most} {by}
     |{of} for the {most} {by}|{of} of the {item} whose {by} is {most}""",
     weight=3,
 )
 
 IN_ORDER: Frames = _frames(
-    "{nth} {of} alphabetically|alphabetically {nth} {of}|{nth} {of} by alphabet",
-    "{nth} {of} in alphabetical order|{of} that comes {nth} in the alphabet|{of} that sorts {nth} by alphabet",
-    weight=2,
+    "{nth} {of} alphabetically|alphabetically {nth} {of}|{nth} {of} by alphabet|{nth} {of} (by alphabet)",
+    """{nth} {of} in alphabetical order|{of} that comes {nth} in the alphabet|{of} that sorts {nth} by alphabet
+    |{of} that is {nth} alphabetically|{of} coming {nth} in the alphabet|{of} which sorts {nth} alphabetically
+    |{nth} {of} (alphabetically)|{nth} {of} in the alphabet|{nth} {of} when sorted by letters|{nth} {of} (sorted by letters)""",
+    weight=1,
 )
 """The first or last of texts."""

@@ -38,6 +38,17 @@ _UNITS = {
     "secs": "seconds", "usd": "USD", "weeks": "weeks", "years": "years",
 }  # fmt: skip
 """Last words of a numeric field's name that are its unit."""
+_ALONE = {
+    "bytes": "size in bytes", "celsius": "temperature in degrees Celsius", "eur": "amount in EUR",
+    "hours": "number of hours", "kb": "size in KB", "kcal": "energy in kcal", "kg": "weight in kg",
+    "km": "distance in km", "m": "distance in metres", "mb": "size in MB", "meters": "distance in metres",
+    "miles": "distance in miles", "minutes": "time in minutes", "ms": "time in ms", "pct": "percentage",
+    "percent": "percentage", "seconds": "time in seconds", "usd": "amount in USD",
+}  # fmt: skip
+"""Names that are nothing but a unit."""
+_PREPOSITIONS = frozenset("at by for from in into of on to via with".split())
+_COUNTED = frozenset("days hours minutes seconds weeks months years mins secs sec".split())
+_LASTING = frozenset("time duration age length period term timeout delay interval uptime tenure runtime ttl".split())
 _TIMES = {
     "created": "creation time",
     "updated": "time of the last update",
@@ -54,6 +65,9 @@ def label(name: str) -> str:
     words = [word for token in _SPLIT.findall(name) for word in _spoken(token)]
     if len(words) >= 2 and words[-1] == "at" and words[-2].endswith("ed"):
         words = [*words[:-2], _TIMES.get(words[-2], f"time it was {words[-2]}")]
+    if len(words) == 1:
+        # A bare preposition reads as one: "the to of the leg"; quoted singly it cannot be taken for a literal.
+        return f"'{words[0]}' field" if words[0] in _PREPOSITIONS else words[0]
     return " ".join(words) or "value"
 
 
@@ -74,6 +88,7 @@ def path_label(names: Sequence[str]) -> str:
     if not names:
         return "result"
     own = label(names[-1])
+    own = _ALONE.get(own, own)
     parents = [label(name) for name in names[:-1] if not _is_generic(name)]
     if _is_generic(names[-1]) and parents:
         parent = singular(parents[-1])
@@ -94,15 +109,28 @@ def _is_generic(name: str) -> bool:
 
 def with_unit(said: str) -> tuple[str, str]:
     """A numeric field's label without its unit, and the unit, ``""`` if none: ``weight kg`` gives ``("weight", "kg")``."""
-    *rest, last = said.split()
+    base, joint, unit = said.partition(" in ")
+    if joint and unit in _UNITS.values():
+        return base, unit
+    *rest, last = said.split() or [""]
     if last.lower() == "hr" and rest and rest[-1] in _UNITS:
         return " ".join(rest[:-1]) or "rate", f"{_UNITS[rest[-1]]} per hour"
     unit = _UNITS.get(last.lower(), "")
-    return (" ".join(rest), unit) if unit and rest else (said, "")
+    if not unit or not rest or (last.lower() in _COUNTED and rest[-1] not in _LASTING):
+        return said, ""
+    return " ".join(rest), unit
+
+
+def units() -> set[str]:
+    """Every unit that :func:`with_unit` may give."""
+    return {unit for own in _UNITS.values() for unit in (own, f"{own} per hour")}
 
 
 def singular(word: str) -> str:
-    """The singular of a plural in ``s``: of ``entries`` it is ``entry``."""
+    """The singular of a plural in ``s``: of ``entries`` it is ``entry``, of ``holidays in range`` ``holiday in range``."""
+    head, joint, rest = word.partition(" in ") if " in " in word else word.partition(" of ")
+    if joint:
+        return f"{singular(head)}{joint}{rest}"
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("ches", "shes", "sses", "xes")):

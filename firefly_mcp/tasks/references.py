@@ -17,13 +17,14 @@ _SINGLE = re.compile(r"[A-Za-z]\d?")
 def select_label(select: JsonObject) -> str:
     """What a selection takes, in plain words."""
     if "regex" in select or "label" in select:
-        return str(select.get("label") or "value")
+        said = str(select.get("label") or "value")
+        return said.removeprefix("parsed content ").removeprefix("structured content ")
     keys = keys_of(str(select.get("path", "$"))) + keys_of(str(select.get("take", "$")))
     return item_label(keys) if select.get("take") == "$" else path_label(keys)
 
 
-def taken(select: JsonObject, called: str, choice: Choice) -> str:
-    """The selected value with what tells its item from the others, without an article before it."""
+def taken(select: JsonObject, called: str, choice: Choice, *, aside: bool = False) -> str:
+    """The selected value with what tells its item from the others, without an article before it; ``aside`` in parentheses."""
     terms = list(predicates(select))
     if terms:
         item = _item(select)
@@ -35,15 +36,18 @@ def taken(select: JsonObject, called: str, choice: Choice) -> str:
             which = choice.of(WHICH).format(item=item, conditions=said)
         # "the total for total 5" would say nothing of the item.
         ways = [way for way in WHERE if called not in labels or "{which}" in way[1]]
+        ways = [way for way in ways if "(" not in way[1]] if aside else ways
         return choice.of(ways).format(of=called, which=which, conditions=said)
     if "first" in select:
-        return choice.of(IN_ORDER).format(of=called, nth="last" if select["first"].get("desc") else "first")
+        ways = [way for way in IN_ORDER if "(" not in way[1]] if aside else IN_ORDER
+        return choice.of(ways).format(of=called, nth="last" if select["first"].get("desc") else "first")
     for how, most in (("argmin", "lowest"), ("argmax", "highest")):
         if how in select:
             if select[how] == "$":
                 return f"{most} {called}"
             by, _ = with_unit(path_label(keys_of(str(select[how]))))
-            return choice.of(EXTREME).format(of=called, item=_item(select), most=most, by=by)
+            ways = [way for way in EXTREME if "(" not in way[1]] if aside else EXTREME
+            return choice.of(ways).format(of=called, item=_item(select), most=most, by=by)
     return called
 
 

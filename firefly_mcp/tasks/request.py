@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from firefly_mcp.tasks.clauses import Clauses, is_untold
-from firefly_mcp.tasks.frames import APART, ASK, FIRST, LAST, NEXT, QUESTION, WANT, WAY, Choice, Frames
+from firefly_mcp.tasks.frames import APART, ASK, ASK_APART, FIRST, JOINT, LAST, NEXT, QUESTION, WANT, WAY, Choice, Frames
 from firefly_mcp.tasks.literals import stated_values
 from firefly_mcp.tasks.model import PlanNode, Proof
 from firefly_mcp.tasks.pronouns import unresolved
@@ -21,8 +21,9 @@ from firefly_mcp.tasks.steps import steps_of
 from firefly_mcp.types import Tool, ToolKey
 
 MAX_WORDS = 60
-_TRIES = 6
+_TRIES = 7
 _BRIEF_FROM = 2
+_TERSE_FROM = 5
 
 
 def write_request(
@@ -37,13 +38,11 @@ def write_request(
         labels: a label in plain words for each answer field.
     """
     needed = stated_values(list(plan), evidence, tools)
-    seed = "|".join(f"{node.key}{node.arguments}" for node in plan) + "|".join(evidence)
+    seed = "|".join(f"{node.key}{node.arguments}" for node in plan) + "|".join(map(repr, evidence.items()))
     shortest = ""
     for attempt in range(_TRIES):
-        writing = _Writing(
-            plan, evidence, tools, labels, Choice(f"{seed}#{attempt}" if attempt else seed), brief=attempt >= _BRIEF_FROM
-        )
-        request = writing.text()
+        choice = Choice(f"{seed}#{attempt}" if attempt else seed, terse=attempt >= _TERSE_FROM)
+        request = _Writing(plan, evidence, tools, labels, choice, brief=attempt >= _BRIEF_FROM).text()
         if difference(needed, request) == ([], []) and not unresolved(request):
             if len(request.split()) <= MAX_WORDS:
                 return request
@@ -111,17 +110,19 @@ class _Writing:
         if sought:
             frames: Frames = FIRST if at == 0 else NEXT if self._clauses.follows(at) else APART
             return _capital(self._framed([way for way in frames if ":" not in way[1]], self._said(ASK, [sought]))) + "."
-        ask = self._said(ASK, self._fields(at))
-        if self._clauses.is_aside(at) or self._choice.below(3) == 0:
-            return f"{_capital(self._clause(at))}. {_capital(ask)}."
-        joint = ", and {}" if self._choice.below(2) else " and {}"
-        return _capital(self._clause(at)) + joint.format(ask) + "."
+        clause = self._clause(at)
+        fields = self._fields(at)
+        if self._clauses.is_aside(at) or self._choice.below(5) < 3:
+            return f"{_stopped(_capital(clause))} {_capital(self._said(ASK_APART, fields))}."
+        joint = self._choice.of(JOINT).format(self._said(ASK, fields))
+        return _stopped(f"{_capital(clause)}{'' if joint[0] in ',;' else ' '}{joint}")
 
     def _sought(self, at: int) -> str:
         """What a step finds, where that is the one thing that is asked of it."""
-        if len(self._asked[at]) != 1:
+        fields = self._asked[at]
+        if not fields or not self._clauses.is_uniform(at, fields):
             return ""
-        label, proof = self._asked[at][0]
+        label, proof = fields[0]
         return (
             self._clauses.sought(at)
             if "only" in proof.select and (is_untold(label) or label == self._clauses.outcome(at))
@@ -148,7 +149,7 @@ class _Writing:
     def _ask(self, asked: Sequence[str], *, question: bool) -> str:
         if question:
             return _capital(self._said(QUESTION, asked))
-        return _capital(self._said(ASK, asked)) + "."
+        return _capital(self._said(ASK_APART, asked)) + "."
 
     def _said(self, frames: Frames, asked: Sequence[str]) -> str:
         if self._brief:

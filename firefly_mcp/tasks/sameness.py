@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.labels import item_label, label, path_label, plural
+from firefly_mcp.tasks.labels import item_label, label, path_label, plural, units, with_unit
 from firefly_mcp.tasks.literals import predicates
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.references import keys_of, select_label
@@ -24,6 +24,7 @@ LENGTH = 4
 OWN_WORDS = 3
 SLOT = "_"
 
+_LAST_NOUN = re.compile(r" (?:an?|the) (?:[\w'-]+ ){0,2}[\w'-]+$")
 _SENTENCE = re.compile(r"[.?!;:]+(?=\s|$)")
 _WORD = re.compile(r"[^\W\d_][\w'-]*|_")
 
@@ -75,7 +76,11 @@ def server_words(task: Task, tools: Mapping[ToolKey, Tool]) -> set[str]:
             tool = tools[node.key]
             told = goals(tool)
             words.update({*told, *map(sought, told), outcome(tool)})
-    return {said for word in words for said in (word, plural(word)) if word}
+            # A value may stand in place of the last noun of a goal, and then the article before it is another.
+            words.update(_LAST_NOUN.sub("", phrase) for phrase in (*told, *map(sought, told)))
+    told_units = [with_unit(word) for word in words if with_unit(word)[1]]
+    words.update(said for base, unit in told_units for said in (base, f"{base} in {unit}"))
+    return {said for word in words | units() for said in (word, plural(word)) if word}
 
 
 def _keys(value: object) -> set[str]:

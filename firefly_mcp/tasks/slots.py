@@ -34,8 +34,17 @@ def written(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(_plain_numbers(value), ensure_ascii=False)
     return repr(value)
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Integral numbers without ``.0``, wherever they stand."""
+    if isinstance(value, dict):
+        return {key: _plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def writable(value: Any) -> bool:

@@ -32,7 +32,12 @@ _NUMBER = re.compile(r"(?P<before>[^\w\s.+-]{0,3} ?)(?P<number>-?\d[\d,]*(?:\.\d
 _GROUPED = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 _MARKS = re.compile(r"[*_`]{1,3}")
 _RULE = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\Z")
-_SHORT = re.compile(r"[^\s,;:.!?]+(?: [^\s,;:.!?]+){0,2}")
+_SHORT = re.compile(r"[^\s;:!?]+(?: [^\s;:!?]+){0,5}(?<![.,])")
+_TOLD = re.compile(
+    r"(?i)\b(?:success\w*|added|created|updated|deleted|removed|saved|set|no|not|none|invalid|unknown|failed|done|ok|error|found|"
+    r"already|copied|moved|switched|inserted|applied|changed|missing|must|to|of|the|is|are|was|were|has|have)\b"
+)
+"""Words of a message to a person: a text with one of them is no bare value."""
 
 
 class Written(NamedTuple):
@@ -57,7 +62,7 @@ def written_values(text: str) -> tuple[Written, ...]:
 
 def _whole(text: str) -> Iterator[Written]:
     body = text.strip()
-    if len(body) <= LONGEST and _SHORT.fullmatch(body):
+    if len(body) <= LONGEST and _SHORT.fullmatch(body) and not _TOLD.search(body):
         yield Written("result", body, {"regex": r"\A\s*(\S[^\n]*?)\s*\Z", "label": "result"})
 
 

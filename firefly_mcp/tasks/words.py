@@ -17,7 +17,9 @@ from firefly_mcp.types import Tool
 
 MAX_GOAL_WORDS = 11
 
-_PLAIN = re.compile(r"[A-Za-zÀ-ž][A-Za-zÀ-ž'-]*(?:-\d)?")
+_PLAIN = re.compile(
+    r"(?:\d{1,2}[Dx-](?=\w|\Z))?[A-Za-zÀ-ž0-9]?[A-Za-zÀ-ž][A-Za-zÀ-ž'-]*\d{0,3}[A-Za-zÀ-ž'-]*,?|\d{1,2}[Dx]\d{0,2}"
+)
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _CUT = re.compile(
     r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
@@ -25,18 +27,24 @@ _CUT = re.compile(
 )
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
+_JOINED = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _NEEDLESS = frozenset("given specified provided supplied certain particular deterministic".split())
 _POINTING = frozenset("it its they them their this these those you your we our i my here above below following".split())
-_SHOUTED = frozenset("MUST WARNING ZERO ALWAYS NEVER ONLY NOT IMPORTANT NOTE DEPRECATED REQUIRED CRITICAL USE CALL".split())
+_SHOUTED = frozenset(
+    "MUST WARNING ZERO ALWAYS NEVER ONLY NOT IMPORTANT NOTE DEPRECATED PRIMARY REQUIRED CRITICAL USE CALL".split()
+)
 _DANGLING = frozenset(
     """a an and are as at be been by can for from has have if in into is not of on or the that to via when which with new
-    new, all back within between over under after before per than using""".split()
+    new, all back up across among against about towards until while where within between over under after before per
+    than using""".split()
 )
 _DETERMINERS = frozenset("a an the all any one two three each every whether if multiple several existing new".split())
 _OTHER_VERBS = frozenset(
-    """append combine conduct count cross draft draw echo emit enter evaluate fill find gather give isolate label make map
-    perform pick print produce project raise reduce reflect report restore reverse rotate set shift shorten shuffle sum
-    swap take tell test turn unpack use wait""".split()
+    """append bundle cherry-pick clean combine compile conduct count crawl crop cross customize decompose draft draw echo
+    emit enter evaluate fill filter find flatten gather give group guess highlight isolate label make manage map mask
+    maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild redact
+    reduce reflect reshape resize restore reverse rotate salvage scale scrub set shift shorten shuffle slice smooth
+    swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -53,7 +61,11 @@ _IRREGULAR = {
     "has": "look for",
     "lookup": "look up",
 }
-_EVENTS = frozenset("analysis audit check comparison conversion lookup search simulation test validation".split())
+_EVENTS = frozenset(
+    """analysis audit check comparison conversion decomposition editing elimination inspection interpolation lookup
+    management operations redaction regression search simulation test update validation""".split()
+)
+_SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
 _QUESTIONS = frozenset("how what where whether which who why".split())
 _FINDS = re.compile(r"(?:find|get|calculate|compute|work out|determine|count|retrieve|fetch|show) the (.+)")
 _HEAD_END = re.compile(r" (?:of|for|between|from|in|with|on|to|using|by|at|within|across|that|and|or|under|over|into|as) ")
@@ -94,7 +106,7 @@ def goals(tool: Tool) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _goals(server: str, name: str, title: str, description: str) -> tuple[str, ...]:
-    by_name = _from_name(server, name)
+    by_name = _from_name(server, name, f"{title} {description}")
     verb = by_name.split()[0]
     found = [_phrase(description, verb, description), _phrase(title, verb, description)]
     told = [phrase for phrase in found if phrase and not ("_" in name and name.lower() in phrase.lower())]
@@ -102,29 +114,39 @@ def _goals(server: str, name: str, title: str, description: str) -> tuple[str, .
 
 
 def _phrase(text: str, verb_of_name: str, description: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if not lines:
+    paragraph = " ".join(text.strip().split("\n\n", 1)[0].split())
+    if not paragraph:
         return ""
-    plain = _MARKUP.sub("", _ASIDE.sub("", lines[0].replace("\u2194", " to ")))
+    plain = _MARKUP.sub("", _JOINED.sub(" ", _ASIDE.sub("", paragraph[:400].replace("\u2194", " to "))))
     first = _CUT.split(_FILLER.sub("", plain))[0].strip()
     words = [word for word in first.replace("/", " or ").split() if word.lower() not in _NEEDLESS]
-    words = _to_length(_before_comma(words))
-    while words and words[-1].lower() in _DANGLING:
+    odd = next((place for place, word in enumerate(words) if not _PLAIN.fullmatch(word)), len(words))
+    words = _to_length(_without_open_list(words[:odd]))
+    while words and words[-1].lower().strip(",") in _DANGLING:
         words.pop()
-    if not 2 <= len(words) <= MAX_GOAL_WORDS or not all(_PLAIN.fullmatch(word) for word in words):
+    if not 2 <= len(words) <= MAX_GOAL_WORDS or (odd < 3 and odd < len(words)):
+        return ""
+    words[-1] = words[-1].rstrip(",")
+    if len(_SPANISH & {word.lower() for word in words}) > 1:
         return ""
     if any(word.lower() in _POINTING or word in _SHOUTED for word in words):
         return ""
     return _imperative_phrase(_sentence_case(words, description), verb_of_name)
 
 
-def _before_comma(words: list[str]) -> list[str]:
-    """The words before the first comma; none if the comma is one of an enumeration, which cannot be cut."""
+def _without_open_list(words: list[str]) -> list[str]:
+    """The words up to the first comma, or with the whole enumeration that it belongs to if that ends in the phrase."""
     comma = next((place for place, word in enumerate(words) if word.endswith(",")), None)
     if comma is None:
         return words
-    enumerates = any(word.lower() in ("or", "and") or word.endswith(",") for word in words[comma + 1 : comma + 6])
-    return [] if comma < 2 or enumerates else [*words[:comma], words[comma].rstrip(",")]
+    ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)
+    if ends is not None and ends - comma <= 6 and len(words) <= MAX_GOAL_WORDS:
+        return words
+    if ends is None and comma >= 2 and not any(word.endswith(",") for word in words[comma + 1 :]):
+        return words[: comma + 1]
+    before = " ".join(words[: comma + 1])
+    cut = max(before.rfind(mark, 12) for mark in _SOFT_CUT)
+    return before[:cut].split() if cut > 0 else []
 
 
 def _to_length(words: list[str]) -> list[str]:
@@ -157,17 +179,23 @@ def _is_acronym(word: str) -> bool:
 
 
 def _imperative_phrase(words: Sequence[str], verb_of_name: str) -> str:
-    first = words[0].lower()
+    first = words[0].lower().rstrip(",")
+    if first.endswith("ly") and len(words) > 2 and _acts(_imperative(words[1])):
+        return f"{first} {_imperative_phrase(words[1:], verb_of_name)}"
     if first in _QUESTIONS:
         return f"find out {' '.join(words)}"
-    verb = _imperative(words[0])
+    verb = _imperative(words[0].rstrip(","))
+    if words[0].endswith(","):
+        return " ".join([f"{verb},", *words[1:]]) if _acts(verb) else ""
     if _acts(verb) or (len(words) > 1 and words[1].lower() in _DETERMINERS and "-" not in first[:1]):
         rest = [
-            _imperative(w) if words[i] == "and" and w.endswith("s") and _acts(_imperative(w)) else w
+            _imperative(w) if words[i] in ("and", "or") and w.endswith("s") and _acts(_imperative(w)) else w
             for i, w in enumerate(words[1:])
         ]
         return _with_article(" ".join([verb, *rest]))
     noun = " ".join(words)
+    if verb_of_name in _LATE_VERBS and verb_of_name not in _ASKING:
+        return ""
     asking = verb_of_name if verb_of_name in _ASKING and not noun.startswith(verb_of_name) else ""
     if first in ("the", "a", "an"):
         return f"{asking or 'get'} {noun}"
@@ -177,9 +205,11 @@ def _imperative_phrase(words: Sequence[str], verb_of_name: str) -> str:
 
 def _with_article(phrase: str) -> str:
     """``delete task`` is ``delete the task``; what is plural, or has its own determiner, stays."""
-    verb, _, rest = phrase.partition(" ")
+    verb, rest = re.fullmatch(r"(look up|\S+) ?(.*)", phrase).groups()  # type: ignore[union-attr]
     words = rest.split()
-    if not words or words[0].lower() in _DETERMINERS | _DANGLING | {
+    if not words or words[0].endswith("ly") or (words[0][0].isupper() and not words[0].isupper()):
+        return phrase
+    if words[0].lower() in _DETERMINERS | _DANGLING | {
         "if",
         "whether",
         "how",
@@ -195,7 +225,10 @@ def _with_article(phrase: str) -> str:
 
 
 def _acts(verb: str) -> bool:
-    return is_verb(verb) or verb in _OTHER_VERBS
+    first = verb.split()[0]
+    if first in _QUESTIONS:
+        return False
+    return is_verb(first) or first in _OTHER_VERBS
 
 
 def _imperative(word: str) -> str:
@@ -209,16 +242,26 @@ def _imperative(word: str) -> str:
     return lower[:-2] if re.search(r"(?:sh|ch|x|ss|zz)es$", lower) else lower[:-1]
 
 
-def _from_name(server: str, name: str) -> str:
-    """The goal by the tool's name: its verb first, without the words of the server's own name before it."""
-    words = [word for word in label(name).split() if word]
+def _from_name(server: str, name: str, told: str) -> str:
+    """The goal by the tool's name: its verb first, without the words of the server's own name before it.
+
+    A word that ``told``, title and description, write in capitals is an acronym.
+    """
+    capitals = set(re.findall(r"\b[A-Z]{2,6}\b", told)) - _SHOUTED
+    name = name.rsplit("__", 1)[-1]
+    words = [word.upper() if word.upper() in capitals and len(word) < 7 else word for word in label(name).split()]
     own = set(re.findall(r"[a-z]+", server.lower()))
-    while len(words) > 1 and words[0].lower() in own and not is_verb(words[0].lower()):
+    core = own - {"mcp", "server", "tools", "lite", "py"}
+    while words[0].lower() in own and not is_verb(words[0].lower()) and len(words) > (1 if core == {words[0].lower()} else 2):
         words.pop(0)
+    if words[0].lower() in _QUESTIONS:
+        return f"find out {' '.join(words)}"
     late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in _LATE_VERBS)
     place = 0 if _acts(words[0].lower()) else next(late, None)
     if place is None or len(words) == 1:
         return f"run the {' '.join(words)}" if words[-1].lower() in _EVENTS else f"work out the {' '.join(words)}"
+    while len(words) > 2 and words[-1].lower() in _DANGLING:
+        words.pop()
     verb = _IRREGULAR.get(words[place].lower(), words[place].lower())
     rest = words[:place] + words[place + 1 :]
     return _with_article(" ".join([verb, *rest])) if place == 0 else " ".join([verb, "the", *rest])

@@ -41,6 +41,7 @@ class TaskDesk:
         seed: int = 0,
         provenance: bool = False,
         keep: Callable[[JsonObject], None] = lambda result: None,
+        trajectories: bool = True,
     ) -> None:
         """Check the tasks against the recording.
 
@@ -51,6 +52,7 @@ class TaskDesk:
             seed: draws the order in which tasks are handed out and tools are listed.
             provenance: let subjects see how their calls were answered.
             keep: is given each result, with its manifest, as a session ends.
+            trajectories: ``results`` hold the trajectories too; a server that runs for long leaves them to ``keep``.
 
         Raises:
             TaskError: two tasks have one id; or a task was made from another recording, or offers a tool that this one does
@@ -74,6 +76,7 @@ class TaskDesk:
         self.results: list[JsonObject] = []
         self._provenance = provenance
         self._keep = keep
+        self._left_out = () if trajectories else ("trajectory", "manifest")
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
@@ -145,7 +148,7 @@ class TaskDesk:
         if session.ended != "answered" and not session.calls:
             return
         result = {**session.result(), "manifest": self.manifest}
-        self.results.append(result)
+        self.results.append({key: value for key, value in result.items() if key not in self._left_out})
         self._keep(result)
 
     def _check(self, task: Task) -> None:

@@ -29,7 +29,7 @@ from firefly_proxies.task_server import task_server
 from firefly_proxies.task_session import TaskSession
 from firefly_proxies.task_sessions import TaskSessions
 
-_ENDPOINT = re.compile(r"/tasks/([^/]+)/mcp/?")
+_ENDPOINT = re.compile(r"/tasks/(.+)/mcp/?")
 _SESSION = "firefly.task_session"
 
 
@@ -124,7 +124,7 @@ def task_app(desk: TaskDesk, *, blind: bool = False, access: Access | None = Non
     server = task_server(current, blind=blind)
     add_index(server, sessions, blind=blind)
     app = server.http_app(
-        path="/tasks/{task}/mcp",
+        path="/tasks/{task:path}/mcp",
         json_response=True,
         stateless_http=False,
         middleware=[Middleware(_Bound, sessions=sessions, access=access or Access())],

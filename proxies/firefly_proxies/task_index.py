@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from fastmcp import FastMCP
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from firefly_mcp.errors import TaskError
+from firefly_mcp.errors import TaskError, UsageError
 from firefly_mcp.jsonio import JsonObject, loads
 from firefly_mcp.tasks.model import Task
 from firefly_proxies.task_desk import TaskDesk
@@ -35,7 +36,7 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
         found = [_entry(task, request) for task in desk.tasks.values()]
         return JSONResponse([entry for entry in found if _wanted(entry, wanted)])
 
-    @server.custom_route("/tasks/{task}", methods=["GET"])
+    @server.custom_route("/tasks/{task:path}", methods=["GET"])
     async def one(request: Request) -> Response:
         task = desk.tasks.get(request.path_params["task"])
         if task is None:
@@ -50,7 +51,10 @@ def add_index(server: FastMCP[Any], sessions: TaskSessions, *, blind: bool) -> N
             return _refused(404, str(trouble))
         except ValueError as trouble:
             return _refused(400, str(trouble))
-        name = sessions.name(task)
+        try:
+            name = sessions.name(task)
+        except UsageError as trouble:
+            return _refused(503, str(trouble))
         url = f"{_url(task, request)}?session={name}"
         return JSONResponse({"session": name, "task": task.id, "url": url, "limits": desk.manifest["budget"]}, 201)
 
@@ -94,7 +98,7 @@ def _wanted(entry: JsonObject, wanted: dict[str, str]) -> bool:
 
 
 def _url(task: Task, request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}/tasks/{task.id}/mcp"
+    return f"{request.url.scheme}://{request.url.netloc}/tasks/{quote(task.id)}/mcp"
 
 
 def _refused(status: int, message: str) -> Response:

@@ -28,9 +28,10 @@ from firefly_proxies.task_desk import TaskDesk
 from firefly_proxies.task_session import TaskSession
 
 PROMPT = "task"
+RESOURCE = "task://request"
 ACKNOWLEDGED = "The answer was taken."
 INSTRUCTIONS = (
-    f"This server holds one task. Read it in the prompt {PROMPT!r} (the resource task://… holds the same text), solve it with"
+    f"This server holds one task. Read it in the prompt {PROMPT!r} (the resource {RESOURCE} holds the same text), solve it with"
     f" the tools, and call {ANSWER_TOOL} once with the answer."
 )
 
@@ -98,8 +99,7 @@ class TaskProvider(Provider):
         return [_Request.of(await self._current())]
 
     async def _get_resource(self, uri: str, version: VersionSpec | None = None) -> Resource | None:
-        resource = _Request.of(await self._current())
-        return resource if str(resource.uri) == uri else None
+        return _Request.of(await self._current()) if uri == RESOURCE else None
 
 
 class _Offered(Tool):
@@ -161,7 +161,7 @@ class _Request(Resource):
 
     @classmethod
     def of(cls, session: TaskSession) -> _Request:
-        resource = cls(uri=AnyUrl(f"task://{session.task.id}"), name=PROMPT, title="The task", mime_type="text/plain")
+        resource = cls(uri=AnyUrl(RESOURCE), name=PROMPT, title="The task", mime_type="text/plain")
         resource._text = session.briefing
         return resource
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from firefly_proxies.task_control import control_app
 from firefly_proxies.task_desk import TaskDesk
 from firefly_proxies.task_http import task_app
 from firefly_proxies.task_server import open_once, task_server
+
+_CHUNK = 65536
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,43 @@ async def serve_task_stdio(desk: TaskDesk, task_id: str, *, blind: bool = False)
     """Serve one task to the client on the standard streams until its input ends or the process is told to stop."""
     _quiet()
     server = task_server(open_once(desk, task_id), blind=blind)
-    serving = asyncio.ensure_future(server.run_stdio_async(show_banner=False))
+    end_input = _input_that_ends()
+    why = "closed"
+
+    def stop() -> None:
+        nonlocal why
+        why = "stopped"
+        end_input()
+
     try:
-        with stop_signals(serving.cancel), contextlib.suppress(asyncio.CancelledError):
-            await serving
+        with stop_signals(stop):
+            await server.run_stdio_async(show_banner=False)
     finally:
         for session in list(desk.sessions.values()):
-            await session.close()
+            await session.close(why)
         await desk.close()
+
+
+def _input_that_ends() -> Callable[[], None]:
+    """Put a pipe in the place of standard input, and give what ends it: the SDK's read of it cannot be called off."""
+    source = os.dup(0)
+    outlet, inlet = os.pipe()
+    os.dup2(outlet, 0)
+    os.close(outlet)
+    sink = os.fdopen(inlet, "wb", buffering=0)
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            sink.close()
+
+    def pass_on() -> None:
+        with contextlib.suppress(OSError, ValueError):  # it was ended, or nobody reads any more
+            while data := os.read(source, _CHUNK):
+                sink.write(data)
+        end()
+
+    threading.Thread(target=pass_on, name="stdin", daemon=True).start()
+    return end
 
 
 @asynccontextmanager

@@ -240,10 +240,10 @@ class TaskSession:
 
 
 _FAREWELLS = {
-    "answered": "This session is over: its answer was taken. Connect again for a new attempt.",
-    "calls": "This session is over: its calls are spent. Connect again for a new attempt.",
-    "seconds": "This session is over: its time is up. Connect again for a new attempt.",
-    "closed": "This session is over. Connect again for a new attempt.",
+    "answered": "This session is over: its answer was taken. Connect again, or open another session, for a new attempt.",
+    "calls": "This session is over: its calls are spent. Connect again, or open another session, for a new attempt.",
+    "seconds": "This session is over: its time is up. Connect again, or open another session, for a new attempt.",
+    "closed": "This session is over. Connect again, or open another session, for a new attempt.",
 }
 
 

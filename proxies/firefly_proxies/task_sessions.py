@@ -6,8 +6,9 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
+from firefly_mcp.errors import UsageError
 from firefly_mcp.tasks.model import Task
-from firefly_proxies.task_desk import TaskDesk
+from firefly_proxies.task_desk import MOST_OPEN, TaskDesk
 from firefly_proxies.task_session import TaskSession
 
 _KEPT_SECONDS = 1800.0
@@ -33,8 +34,14 @@ class TaskSessions:
         self._names: dict[str, _Name] = {}
 
     def name(self, task: Task) -> str:
-        """A new name under which a task can be attempted."""
+        """A new name under which a task can be attempted.
+
+        Raises:
+            UsageError: there are too many names.
+        """
         self._sweep()
+        if len(self._names) >= MOST_OPEN:
+            raise UsageError(f"too many open sessions ({MOST_OPEN}); end some")
         name = uuid.uuid4().hex
         self._names[name] = _Name(task.id)
         return name

@@ -12,11 +12,16 @@ from typing import Any
 from aiohttp import web
 from mcp import Client
 
-from firefly_agents.synthesizer import synthesize
+from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.redact import Redactor
+from firefly_mcp.replay import Replay
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.gates import observe
 from firefly_mcp.tasks.model import Task, write_tasks
+from firefly_mcp.tasks.proof import strict_replay
+from firefly_mcp.tasks.selection import select
+from firefly_mcp.tasks.slots import written
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.serve import running_http
 
@@ -39,7 +44,7 @@ async def walk(client: Client) -> None:
 
 
 async def recorded(folder: Path) -> list[Task]:
-    """Write ``firefly.db`` and ``tasks.jsonl`` and give the tasks."""
+    """Write ``firefly.db`` and ``tasks.jsonl`` and give the tasks: a chain over two tools, a longer one, and a note."""
     origins = {name: f"proven({name})" for name in SPECS}
     with Recording(folder / "firefly.db", create=True) as recording:
         for kind in ("explore", "confirm"):
@@ -47,9 +52,66 @@ async def recorded(folder: Path) -> list[Task]:
             async with running_http(factory) as url, Client(url, mode="legacy") as client:
                 await client.list_tools()
                 await walk(client)
-        tasks = (await synthesize(recording)).ledger.admitted
+        total = _node("n1", "calc", "add", {"a": 1234.5, "b": 77.25})
+        share = _node("n2", "calc", "divide", {"a": None, "b": 3.5}, a=("n1", "$.value"))
+        part = _node("n3", "calc", "divide", {"a": None, "b": 1.5}, a=("n2", "$.value"))
+        note = _node("n1", "notes", "add_note", {"title": "winter rye", "text": "feed at noon"})
+        read = _node("n2", "notes", "get_note", {"note_id": None}, note_id=("n1", "$.id"))
+        replay = strict_replay(recording)
+        plans = [[total, share], [total, share, part], [note, read]]
+        fields = [{"share": "$.value"}, {"share": "$.value"}, {"title": "$.title"}]
+        tasks = [_task(place, plan, field, replay) for place, (plan, field) in enumerate(zip(plans, fields, strict=True))]
     write_tasks(folder / "tasks.jsonl", tasks)
     return tasks
+
+
+def _node(name: str, server: str, tool: str, arguments: JsonObject, **bound: tuple[str, str]) -> JsonObject:
+    bindings = [
+        {"argument": f"/{argument}", "from": source, "select": {"path": path, "only": True}}
+        for argument, (source, path) in bound.items()
+    ]
+    exposed = f"{server}_{tool}"
+    return {
+        "id": name,
+        "server": server,
+        "tool": tool,
+        "exposed_name": exposed,
+        "arguments": arguments,
+        "bindings": bindings,
+    }
+
+
+def _stated(arguments: JsonObject) -> str:
+    return " and ".join(f"{name} {written(value)}" for name, value in arguments.items() if value is not None) or "that"
+
+
+def _task(place: int, plan: list[JsonObject], fields: dict[str, str], replay: Replay) -> Task:
+    """A task over a plan whose last node gives the answer; the answer is what the recording says."""
+    last = plan[-1]["id"]
+    evidence = {name: {"node": last, "select": {"path": path, "only": True}} for name, path in fields.items()}
+    asked = [f"{node['tool'].replace('_', ' ')} with {_stated(node['arguments'])}" for node in plan]
+    task = Task.model_validate(
+        {
+            "id": f"t-{place}",
+            "request": f"First {'. Then '.join(asked)}.",
+            "answer": {},
+            "answer_schema": {},
+            "plan": plan,
+            "evidence": evidence,
+            "tools": [f"{key.server}_{key.tool}" for key in replay.index.tools],
+            "difficulty": "easy" if len(plan) < 3 else "medium",
+            "servers": [plan[0]["server"]],
+            "split": "test" if place else "train",
+            "now": "2026-11-26",
+            "recording": {"id": replay.recording.id, "digest": ""},
+        }
+    )
+    seen = observe(task, replay)
+    answer = {name: select(seen.result(proof.node), proof.select) for name, proof in task.evidence.items()}
+    kinds = {name: {"type": "string" if isinstance(value, str) else "number"} for name, value in answer.items()}
+    schema = {"type": "object", "properties": kinds, "required": list(kinds), "additionalProperties": False}
+    source = task.recording.model_copy(update={"digest": seen.digest()})
+    return task.model_copy(update={"answer": answer, "answer_schema": schema, "recording": source})
 
 
 @asynccontextmanager

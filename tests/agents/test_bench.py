@@ -37,7 +37,7 @@ from firefly_proxies.record import RecordFactory
 from firefly_proxies.serve import running_http
 from tests.agents.bench_peers import SPECS, Reply, calls, endpoint, recorded, results, said
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ async def run_model(store: Path, tasks: list[Task], reply: Reply, monkeypatch: p
 
 
 def plan_follower(task: Task, asked: list[JsonObject] | None = None) -> Reply:
-    """A model that carries out the plan of the sample's first task (add, then divide) and then submits."""
+    """A model that carries out the plan of the first task (add, then divide) and then submits its answer."""
 
     def reply(body: dict[str, Any]) -> web.Response:
         if asked is not None:
@@ -87,7 +87,7 @@ def plan_follower(task: Task, asked: list[JsonObject] | None = None) -> Reply:
         if len(told) == 1:
             return calls("calc_divide", {"a": json.loads(told[0])["value"], "b": 3.5}, "call_2")
         if len(told) == 2:
-            return calls("submit_answer", {"answer": {"text": "wrong field"}}, "call_3")
+            return calls("submit_answer", {"answer": {"value": 374.8}}, "call_3")
         return calls("submit_answer", {"answer": task.answer}, "call_4")
 
     return reply
@@ -125,18 +125,24 @@ async def test_an_answer_in_the_last_message_counts_as_well(
 async def test_a_call_that_was_never_recorded_is_the_subjects_wrong_argument(
     store: Path, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[Any] = []
+
     def reply(body: dict[str, Any]) -> web.Response:
-        told = results(body)
+        told[:] = results(body)
         if not told:
-            return calls("calc_add", {"a": 5555.5, "b": 77.25})
+            return calls("calc_add", {"a": 5555.5, "b": 77.25}, "call_1")
         if len(told) == 1:
-            return calls("calc_divide", {"a": 5555.5, "b": 3.5})
-        return calls("submit_answer", {"answer": {"text": "1", "value": 1.0}})
+            return calls("calc_divide", {"a": 5555.5, "b": 3.5}, "call_2")
+        return calls("submit_answer", {"answer": {"share": 1.0}}, "call_3")
 
     rollout = await run_model(store, tasks, reply, monkeypatch)
     assert (rollout.reward, rollout.failure) == (0.0, "argument")
     assert [(call.match, call.cause) for call in rollout.calls] == 2 * [("miss", "never_recorded")]
     assert rollout.calls[0].invented == ["/a"]
+    assert "nearest recorded" in rollout.calls[0].shown
+    shown = json.dumps(told)
+    assert shown.count("this call cannot be answered here") == 2
+    assert "1234.5" not in shown, "what was recorded instead is no hint to the subject"
 
 
 async def test_an_endpoint_that_refuses_is_the_models_failure(
@@ -250,7 +256,7 @@ async def test_stored_rollouts_are_graded_again_without_a_model(store: Path, tas
     again, changed = regrade(RunFolder.load(out))
     assert without_time(again) == {key: value for key, value in without_time(report).items() if key != "rollouts_left"}
     assert changed["changed"] == 0
-    mended = [tasks[0].model_copy(update={"answer": {"text": "x", "value": 1.0}}), *tasks[1:]]
+    mended = [tasks[0].model_copy(update={"answer": {"share": 1.0}}), *tasks[1:]]
     again, changed = regrade(RunFolder.load(out), mended)
     assert changed["now_failed"] == 1
     assert again["pass@1"] == (len(tasks) - 1) / len(tasks)

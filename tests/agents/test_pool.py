@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,18 @@ async def test_idle_processes_end_where_too_many_live_and_those_in_use_stay(tmp_
         assert len(starts) == 3
         await pool.connect(spec("idle"), ignore)
         assert len(starts) == 4
+    finally:
+        await pool.close()
+
+
+async def test_sessions_that_begin_at_once_do_not_end_the_same_idle_process_twice(tmp_path: Path) -> None:
+    pool = ServerPool(Connector(sandbox=tmp_path, tidy=True), lambda server: server.startswith("idle"), live=1)
+    try:
+        for opened in [await pool.connect(spec(f"idle{number}"), ignore) for number in range(3)]:
+            await opened.close()
+        for one in await asyncio.gather(*(pool.connect(spec(f"own{number}"), ignore) for number in range(3))):
+            await one.close()
+        assert sandboxes(tmp_path) == 0
     finally:
         await pool.close()
 

@@ -79,6 +79,7 @@ def rollout(*calls: RolloutCall, name: str = "t-1", attempt: int = 0, **more: An
         (rollout(SEARCH, boundary="format"), "format"),
         (rollout(SEARCH, LOST, answer={"price": 1}), "argument"),
         (rollout(SEARCH, BESIDE, answer={"price": 1}), "miss"),
+        (rollout(SEARCH, LOST, BESIDE, answer={"price": 1}), "argument"),
         (rollout(RolloutCall("search", {}, "miss", cause="state", is_error=True, node="n1"), answer=None), "miss"),
         (rollout(RolloutCall("other", {}, "miss", cause="invalid_arguments", is_error=True), answer={"price": 1}), "tool"),
         (rollout(SEARCH, answer={"price": 1}), "tool"),
@@ -213,3 +214,12 @@ def test_the_page_shows_every_trajectory_and_takes_nothing_for_markup() -> None:
     assert page.count('class="attempt ') == 6
     assert len(re.findall(r'<details class="task"', page)) == 3
     assert "1 of 2 passed" in page
+
+
+def test_a_task_of_a_known_benchmark_is_graded_by_the_world_in_the_end() -> None:
+    given = task(answer={}, outcome={"state": "blake2b:1", "told": ["1,628", "Gold"]})
+    reply = {"reply": "You get 1628 USD back, as a gold member."}
+    assert rollout(answer=reply, state="blake2b:1").graded(given).reward == 1.0
+    assert rollout(answer=reply, state="blake2b:2").graded(given).reward == 0.0
+    assert rollout(answer={"reply": "1628"}, state="blake2b:1").graded(given).reward == 0.0
+    assert rollout(answer=None, state="blake2b:1").graded(given).reward == 0.0

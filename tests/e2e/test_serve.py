@@ -28,6 +28,7 @@ from tests.proxies.harness import Command, running_firefly
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 NPM_SDK = "@modelcontextprotocol/sdk@1.32.2"
+pytestmark = pytest.mark.timeout(240)  # each starts a process, and a busy machine takes its time
 CONTROL = {"authorization": "Bearer control-token"}
 
 
@@ -99,6 +100,17 @@ async def test_one_task_is_served_on_standard_streams(files: Files) -> None:
         told = await client.call_tool("submit_answer", {"answer": answer})
     assert told.structured_content == {"accepted": True, "reward": 1.0}
     assert [result["reward"] for result in read_results(files.results)] == [1.0]
+
+
+async def test_a_task_on_standard_streams_can_be_stopped(files: Files) -> None:
+    async with running_firefly("serve", *files.arguments, "--task", files.tasks[0].id) as process:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+        call = {"name": "notes_list_notes", "arguments": {}}
+        for number, (method, params) in enumerate((("initialize", hello), ("tools/call", call))):
+            await process.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
+            assert json.loads(await process.receive())["id"] == number
+        assert await process.stop() == 0
+    assert [result["ended"] for result in read_results(files.results)] == ["stopped"]
 
 
 async def test_an_openai_agents_program_is_a_subject(files: Files) -> None:
@@ -207,3 +219,8 @@ def test_the_wrong_recording_is_refused_in_one_line(files: Files, tmp_path: Path
     errors = capsys.readouterr().err
     assert "use the recording that it was made from" in errors
     assert (str(wrong) in errors, errors.count("\n")) == (True, 1)
+
+
+async def test_the_python_example_attempts_every_task_without_a_server(files: Files) -> None:
+    main: Any = runpy.run_path(str(EXAMPLES / "attempt.py"), run_name="example")["main"]
+    assert await main(str(files.store), str(files.tasks_file)) == [0.0] * len(files.tasks)

@@ -20,6 +20,8 @@ from aiohttp import web
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 NAME = "smollm2-135m"
+ANSWER_TOOL = "submit_answer"
+"""Where this tool is offered, it is called at the latest when the model has had its turns."""
 _ARGUMENT_WORDS = ("type", "properties", "required", "enum", "items", "minimum", "maximum", "minItems", "maxItems", "const")
 
 
@@ -76,11 +78,14 @@ class Shim:
         tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or ()}
         done = sum(message["role"] == "tool" for message in body["messages"])
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        if not tools or done >= self.most:
+        last = ANSWER_TOOL if done >= self.most and ANSWER_TOOL in tools else None
+        if not tools or (done >= self.most and last is None):
             return web.json_response(completion({"content": "Done."}, usage))
         history = "\n".join(said(message) for message in body["messages"][1:])[-1500:]
         menu = "\n".join(f"- {name}: {tool.get('description', '')[:120]}" for name, tool in tools.items())
-        choice = await self._ask(f"Tools:\n{menu}\n\n{history}\n\nWhich tool next?", {"enum": sorted(tools)}, "tool", usage)
+        choice = last or await self._ask(
+            f"Tools:\n{menu}\n\n{history}\n\nWhich tool next?", {"enum": sorted(tools)}, "tool", usage
+        )
         schema = plain(tools[choice]["parameters"])
         arguments = await self._ask(
             f"{history}\n\nCall {choice}: {tools[choice].get('description', '')}", schema, "arguments", usage

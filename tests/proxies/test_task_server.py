@@ -64,12 +64,15 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, blind: bool = False, access: Access | None = None, **settings: Any
+    folder: Path, *, blind: bool = False, access: Access | None = None, called: str | None = None, **settings: Any
 ) -> AsyncIterator[Serving]:
     store = folder / "notes.db"
     noted.record(store)
     with Recording(store) as recording, ResultsFile(folder / "results.jsonl") as results:
-        desk = TaskDesk(ReplayFactory(recording), noted.tasks(recording), keep=results.keep, **settings)
+        tasks = noted.tasks(recording)
+        if called is not None:
+            tasks[0] = tasks[0].model_copy(update={"id": called})
+        desk = TaskDesk(ReplayFactory(recording), tasks, keep=results.keep, **settings)
         app, sessions = task_app(desk, blind=blind, access=access)
         async with (
             running_app(app) as url,
@@ -215,6 +218,14 @@ async def test_an_unknown_task_is_not_found_and_the_index_is_named(tmp_path: Pat
         assert (opened.status_code, "There is no task 't-0'" in opened.text) == (404, True)
         assert (await server.http.get(f"{server.url}/tasks/t-0")).status_code == 404
         assert (await server.http.post(f"{server.url}/sessions", json=["t-0"])).status_code == 400
+
+
+async def test_a_task_whose_id_is_no_plain_word_has_an_endpoint_too(tmp_path: Path) -> None:
+    async with serving(tmp_path, called="suite/task é 1") as server:
+        (listed, *_) = await server.get("/tasks")
+        assert (await server.http.get(listed["url"].removesuffix("/mcp"))).json()["id"] == "suite/task é 1"
+        async with session_client(listed["url"], server.http) as client:
+            assert (await solve(client, server.task))["reward"] == 1.0
 
 
 async def test_the_index_lists_tasks_without_their_plans_and_answers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Source, Task
 from firefly_train.dataset import export_chat, export_verl, require_training, row, split_rows
 from firefly_train.demonstrations import demonstrate
+from firefly_train.sharegpt import export_sharegpt
 
 
 def test_a_row_names_its_agent_its_tools_and_its_label(tasks: list[Task]) -> None:
@@ -82,4 +83,23 @@ def test_a_task_whose_plan_is_not_recorded_is_refused(tasks: list[Task], recordi
 
 def test_a_tool_that_the_recording_lacks_is_named(tasks: list[Task], recording: Recording) -> None:
     with pytest.raises(TaskError, match="offers the tool 'refund'"):
-        demonstrate([tasks[0].model_copy(update={"tools": ["refund"]})], recording)
+        demonstrate([tasks[0].model_copy(update={"tools": [*tasks[0].tools, "refund"]})], recording)
+
+
+def test_a_sharegpt_line_alternates_and_ends_with_the_answer(tasks: list[Task], recording: Recording, tmp_path: Path) -> None:
+    written = export_sharegpt(demonstrate(tasks, recording), tmp_path)
+    assert written == {"train": 3, "test": 1}
+    line = json.loads((tmp_path / "test.jsonl").read_text())
+    turns = line["conversations"]
+    assert [turn["from"] for turn in turns] == [
+        "human",
+        "function_call",
+        "observation",
+        "function_call",
+        "observation",
+        "function_call",
+    ]
+    assert json.loads(turns[3]["value"]) == {"name": "list_orders", "arguments": {"customer": "cus-9034"}}
+    assert json.loads(turns[-1]["value"]) == {"name": "submit_answer", "arguments": {"answer": {"total": 7.75}}}
+    assert "2026-03-02" in line["system"]
+    assert [tool["name"] for tool in json.loads(line["tools"])] == [*tasks[3].tools, "submit_answer"]

@@ -16,6 +16,7 @@ from agents import Agent, Model, ModelResponse, ModelSettings, RunConfig, RunCon
 from firefly_agents.bench.subjects import Desk, Solution
 from firefly_agents.session import _plain_client
 from firefly_mcp.bench.attribution import misfit
+from firefly_mcp.bench.outcome import REPLY, outcome_of
 from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.reward import answer_in
@@ -99,7 +100,8 @@ class AgentSubject:
             outcome = getattr(trouble, "run_data", None)
         answer = desk_answer.answer
         if answer is None and not boundary and outcome is not None:
-            answer = answer_in(str(outcome.final_output))
+            final = str(outcome.final_output)
+            answer = {REPLY: final} if outcome_of(task) is not None else answer_in(final)
         return Solution(
             answer,
             desk_answer.answer is not None,
@@ -179,6 +181,8 @@ class TokenLimit(RunHooks[Any]):
 
 def instructions(task: Task) -> str:
     """What a model is told beside the request: the words that ``firefly train`` uses, so that a trained model knows them."""
+    if outcome_of(task) is not None:
+        return str((task.model_extra or {}).get("policy", ""))
     fields = task.answer_schema.get("properties") or {name: {} for name in task.answer}
     asked = "; ".join(_field(name, schema) for name, schema in fields.items())
     return (

@@ -107,14 +107,14 @@ async def bench(
         await subject.close()
     rollouts = [*held, *fresh]
     if run is not None and len(rollouts) == len(tasks) * attempts:
-        run.replace(sorted(rollouts, key=_order(tasks)))
+        run.replace(sorted(rollouts, key=order_of(tasks)))
     left = len(todo) - len(fresh)
     if left:
         whole = {task.id for task in tasks if sum(one.task == task.id for one in rollouts) == attempts}
         rollouts = [one for one in rollouts if one.task in whole]
         if not rollouts:
             raise TaskError("the run's budget ended it before any task had all its attempts; run it again to go on")
-    return {**score(tasks, sorted(rollouts, key=_order(tasks)), ran_with, price=settings.price), "rollouts_left": left}
+    return {**score(tasks, sorted(rollouts, key=order_of(tasks)), ran_with, price=settings.price), "rollouts_left": left}
 
 
 def check_tasks(tasks: Sequence[Task], factory: ReplayFactory) -> dict[str, Tool]:
@@ -145,7 +145,8 @@ def _name() -> str:
     return f"bench-{uuid.uuid4().hex[:8]}"
 
 
-def _order(tasks: Sequence[Task]) -> Callable[[Rollout], tuple[int, int]]:
+def order_of(tasks: Sequence[Task]) -> Callable[[Rollout], tuple[int, int]]:
+    """Sorts rollouts by the order of the tasks, then by attempt."""
     places = {task.id: place for place, task in enumerate(tasks)}
     return lambda one: (places[one.task], one.attempt)
 

@@ -7,8 +7,7 @@ back. It knows nothing of the recording. ``random`` calls any offered tools and 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -16,8 +15,10 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 from agents import Model, TResponseInputItem
 from firefly_agents.bench.agent import AgentSubject
+from firefly_agents.bench.clauses import Clause, best_tool, clauses_of
 from firefly_agents.bench.subjects import Desk
 from firefly_agents.offline.arguments import ArgumentPlanner
+from firefly_agents.offline.draft import EpisodeState, Wish
 from firefly_agents.offline.memory import ValueMemory
 from firefly_agents.offline.model import OfflineModel
 from firefly_agents.offline.planner import EpisodePlanner, Step
@@ -26,13 +27,9 @@ from firefly_agents.offline.slots import ToolInfo
 from firefly_agents.offline.wanderer import Wanderer
 from firefly_agents.offline.words import telling, words
 from firefly_mcp.jsonio import JsonObject, text
-from firefly_mcp.observe import informative
 from firefly_mcp.tasks.model import Task
-from firefly_mcp.tasks.slots import slots, written
 from firefly_mcp.types import ToolKey
 
-_REQUEST = ToolKey("request", "request")
-_CLAUSE = re.compile(r"(?:\.\s+|;\s+|\bthen\b|\bnext\b|\bafter that\b)", re.IGNORECASE)
 _RANDOM_CALLS = 3
 
 
@@ -64,16 +61,14 @@ def random_subject() -> AgentSubject:
 def _planner(task: Task, desk: Desk, attempt: int) -> Model:
     infos, names = _offered(desk)
     rng = Random(f"{task.id}/{attempt}/planner")
-    steps = [Step(key) for key in named_tools(task.request, infos)]
-    planner = EpisodePlanner(
-        infos, ArgumentPlanner(ValueMemory()), rng, steps=steps, length=min(len(steps), desk.limits.calls), repeats=2
-    )
-    planner.state.see(stated(task.request))
-    planner.state.steady.update({seen.name: seen.value for seen in planner.state.seen if seen.name})
-    given = len(planner.state.seen)
+    clauses = clauses_of(task.request)
+    chosen = [(best_tool(clause, infos), clause) for clause in clauses]
+    steps = [Step(key) for key, _ in chosen if key is not None]
+    stated = StatedArguments(ValueMemory(), {key: clause for key, clause in reversed(chosen) if key is not None}, clauses)
+    planner = EpisodePlanner(infos, stated, rng, steps=steps, length=min(len(steps), desk.limits.calls), repeats=2, retries=0)
 
     def answer() -> JsonObject:
-        return best_answer(task.answer_schema, planner.state.seen[given:])
+        return best_answer(task.answer_schema, planner.state.seen)
 
     return SolverModel(planner, names, answer)
 
@@ -99,28 +94,37 @@ def _offered(desk: Desk) -> tuple[dict[ToolKey, ToolInfo], dict[ToolKey, str]]:
     return infos, names
 
 
-def named_tools(request: str, infos: Mapping[ToolKey, ToolInfo]) -> list[ToolKey]:
-    """For each clause of a request the offered tool that shares the most words with it, if any does."""
-    found: list[ToolKey] = []
-    for clause in _CLAUSE.split(request):
-        said = telling(clause)
-        scored = [(len(said & set(words(key.tool))) + 0.3 * len(said & info.about), key) for key, info in infos.items()]
-        score, best = max(scored, default=(0.0, None), key=lambda pair: (pair[0], str(pair[1])))
-        if best is not None and score >= 1:
-            found.append(best)
-    return found
+class StatedArguments(ArgumentPlanner):
+    """Plans arguments as the explorer does, and puts what the request states in their place."""
+
+    def __init__(self, memory: ValueMemory, by_tool: Mapping[ToolKey, Clause], clauses: Sequence[Clause]) -> None:
+        """``by_tool`` is the clause that named a tool; where it does not state a value, the others may."""
+        super().__init__(memory)
+        self._by_tool = dict(by_tool)
+        self._clauses = list(clauses)
+
+    def arguments(
+        self, tool: ToolInfo, state: EpisodeState, rng: Random, wishes: Sequence[Wish] = (), *, attempt: int = 0
+    ) -> JsonObject | None:
+        """What is stated, by the name before it; what came back, where it fits; of the rest only what must be given."""
+        planned = super().arguments(tool, state, rng, wishes, attempt=attempt)
+        own = self._by_tool.get(tool.key)
+        said = {**_said(tool, self._clauses), **(_said(tool, [own]) if own is not None else {})}
+        if planned is None and not all(slot.name in said for slot in tool.needed()):
+            return None
+        kept = {slot.name: (planned or {})[slot.name] for slot in tool.needed() if slot.name in (planned or {})}
+        return {**kept, **said}
 
 
-def stated(request: str) -> list[Seen]:
-    """The literals of a request, each named by the word before it."""
-    found, at = [], 0
-    for value in slots(request):
-        spelled = written(value)
-        place = request.find(spelled, at)
-        before = request[:place].rstrip(" ,:").split() if place >= 0 else []
-        at = max(at, place + len(spelled))
-        name = re.sub(r"\W", "", before[-1]).lower() if before else ""
-        found.append(Seen(value, name, f"$.{name}", "$", _REQUEST, 0, max(informative(value), 0.5)))
+def _said(tool: ToolInfo, clauses: Sequence[Clause]) -> JsonObject:
+    """The values that clauses state for arguments of a tool."""
+    found: JsonObject = {}
+    for slot in tool.slots:
+        name = words(slot.name)
+        for clause in clauses:
+            for before, value in clause.literals:
+                if name and tuple(before[-len(name) :]) == tuple(name) and slot.name not in found:
+                    found[slot.name] = value
     return found
 
 

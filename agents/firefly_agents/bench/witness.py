@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from firefly_mcp.bench.attribution import REFUSED
 from firefly_mcp.jsonio import JSON, JsonObject
+from firefly_mcp.types import MatchKind
 from firefly_proxies.conversation import Conversation, ConversationFactory, Emit, Opening
 from firefly_proxies.messages import params_of, tool_error
 
+MISSED: JsonObject = {"content": [{"type": "text", "text": "this call cannot be answered here"}], "isError": True}
+"""What a subject is told of a miss: the explanation in the log names recorded calls, and with them right arguments."""
 SPENT = "the budget of calls is spent; answer now"
 
 
@@ -61,6 +65,11 @@ class Witness:
         await self._factory.close()
 
 
+def _refused(seen: Seen) -> bool:
+    """Whether the arguments broke the schema: the error of that is the server's own, and is told."""
+    return seen.meta.get("firefly/cause") in REFUSED
+
+
 class Watched:
     """One watched conversation."""
 
@@ -92,7 +101,8 @@ class Watched:
         rest = {key: value for key, value in meta.items() if key not in seen.meta}
         seen.result = {key: value for key, value in result.items() if key != "_meta"}
         seen.failed = bool(result.get("isError"))
-        return {**response, "result": {**seen.result, **({"_meta": rest} if rest else {})}}
+        told = MISSED if seen.meta.get("firefly/match") == MatchKind.MISS and not _refused(seen) else seen.result
+        return {**response, "result": {**told, **({"_meta": rest} if rest else {})}}
 
     async def notify(self, message: JsonObject) -> None:
         """Pass on what the client tells."""

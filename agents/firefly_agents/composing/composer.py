@@ -23,6 +23,7 @@ from firefly_agents.composing.stateful import Stateful
 from firefly_agents.composing.steadiness import unsteady
 from firefly_agents.confirm import session_calls
 from firefly_agents.offline.memory import ValueMemory
+from firefly_agents.pool import ServerPool
 from firefly_agents.second_looks import SecondLooks, each
 from firefly_agents.settings import ExploreSettings, Progress
 from firefly_agents.workshop import Workshop
@@ -31,13 +32,12 @@ from firefly_mcp.graph.store import load_graph
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import flows
 from firefly_mcp.servers.config import ServerSpec
-from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.state.learn import learn_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.types import Session, SessionKind, ToolKey
 
-BATCH = 48
+BATCH = 240
 KINDS = ("stateful", "crossing", "lone")
 
 
@@ -125,35 +125,33 @@ class Composer:
         planned = self._planned(known)
         wanted = sum(self._settings.sessions.get(kind, 0) for kind in KINDS)
         done = 0
-        while batch := list(itertools.islice(planned, BATCH)):
-            if self._out_of_time():
-                break
-            done += len(batch)
-            bad = unsteady(self._recording)
-            todo = [scenario for scenario in batch if scenario.key not in held and self._sound(scenario, bad)]
-            await self._hold(todo, performer, relation)
-            keys = {scenario.key for scenario in batch}
-            sessions = [session for session in self._composed() if session.key in keys]
-            await looks.confirm(sessions, relation, least=1)
-            report.sessions = dict(Counter(report.sessions) + Counter(scenario.kind for scenario in todo))
-            if todo:
-                relation = learn_effects(self._recording)
-            self._progress("compose", min(done, wanted), wanted)
-        else:
-            report.complete = True
+        first, second = self._workshop.pool(relation.stateless), self._workshop.pool(relation.stateless)
+        try:
+            while batch := list(itertools.islice(planned, BATCH)):
+                if self._out_of_time():
+                    break
+                done += len(batch)
+                bad = unsteady(self._recording)
+                todo = [scenario for scenario in batch if scenario.key not in held and self._sound(scenario, bad)]
+                await self._hold(todo, performer, first)
+                keys = {scenario.key for scenario in batch}
+                sessions = [session for session in self._composed() if session.key in keys]
+                await looks.confirm(sessions, relation, least=1, pool=second)
+                report.sessions = dict(Counter(report.sessions) + Counter(scenario.kind for scenario in todo))
+                self._progress("compose", min(done, wanted), wanted)
+            else:
+                report.complete = True
+        finally:
+            await first.close()
+            await second.close()
         self._count(report, performer, looks)
         return report
 
-    async def _hold(self, todo: list[Scenario], performer: Performer, relation: EffectRelation) -> None:
-        pool = self._workshop.pool(relation.stateless)
-
+    async def _hold(self, todo: list[Scenario], performer: Performer, pool: ServerPool) -> None:
         async def one(scenario: Scenario) -> None:
             await performer.perform(scenario, pool)
 
-        try:
-            await each(todo, one, self._settings.explore.concurrency, spent=self._out_of_time)
-        finally:
-            await pool.close()
+        await each(todo, one, self._settings.explore.concurrency, spent=self._out_of_time)
 
     def _planned(self, known: Known) -> Iterator[Scenario]:
         """The kinds in turn, each up to its number."""

@@ -18,8 +18,8 @@ from firefly_mcp.graph.model import ToolGraph
 from firefly_mcp.observe import pointer_steps
 from firefly_mcp.types import Call, ToolKey
 
-_DRAWN = 260
-_BASES = 4
+_DRAWN = 140
+_BASES = 3
 _PER_TOOL = 8
 _CALLS = 24
 _SERVERS = 5
@@ -106,6 +106,7 @@ class Crossing:
         bases = [call for call in known.good[key] if self._may_follow(call)]
         bases = rng.sample(bases, min(_BASES, len(bases)))
         drawn: dict[tuple[str, str], list[Offer]] = {}
+        writes = known.writes(key) and not known.relation.stateless(key.server)
         for base in bases:
             for pointer, value in scalars_at(base.arguments):
                 slot = slot_at(known.infos[key], pointer)
@@ -118,7 +119,7 @@ class Crossing:
                         drawn[place] += [offer for offer in self._supply.of(source) if offer.kind == place[1]][:4]
                 worked = known.worked.get((key, pointer), [value])
                 for offer in drawn[place]:
-                    score = acceptance(offer, slot, value, worked, memory)
+                    score = acceptance(offer, slot, value, worked, memory, writes=writes)
                     if score >= LEAST:
                         found.append((score, rng.random(), Link(offer, base, pointer, score)))
         return self._chosen(found, key)
@@ -230,7 +231,8 @@ class Crossing:
                 offers = [offer for offer in self._supply.of(place.moves[at].tool) if offer.call.id == call_id]
                 for offer in rng.sample(offers, min(6, len(offers))):
                     fits = offer.seen.value != link.offer.seen.value and offer.call.server != key.server
-                    if fits and acceptance(offer, slot, value, worked, self._memory) >= LEAST:
+                    writes = known.writes(key) and not known.relation.stateless(key.server)
+                    if fits and acceptance(offer, slot, value, worked, self._memory, writes=writes) >= LEAST:
                         return [self._take(place, offer, at, pointer)]
         return []
 

@@ -18,6 +18,8 @@ from firefly_mcp.types import Call, SessionKind, Tool, ToolKey
 
 LONGEST = 10
 """Calls that one call may need before it, itself counted."""
+SLOW_MS = 10_000
+"""A call that took longer waits for something: a person's answer, or the network. Short sessions are not held up by it."""
 _TELLING = 0.3
 _PER_TOOL = 40
 
@@ -76,7 +78,7 @@ class Known:
                 self.free.add(call.id)
             if self.relation.writes(call.key) and not (call.is_error and rejected(call.result, call.error)):
                 writers[call.key] += 1
-            if not is_success(call) or call.result is None:
+            if not is_success(call) or call.result is None or (call.duration_ms or 0) > SLOW_MS:
                 continue
             for pointer, value in scalars_at(call.arguments):
                 values = self.worked[call.key, pointer]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from random import Random
 from typing import Any
 
 from firefly_agents.composing.known import Known
 from firefly_agents.composing.scenario import Move, Scenario, Take, put, scalars_at
+from firefly_agents.offline.seen import literal
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning
-from firefly_mcp.observe import informative, pointer_steps
+from firefly_mcp.observe import Flow, informative, leaves, pointer_steps, result_view
 from firefly_mcp.observe.values import Key, value_key
 from firefly_mcp.types import Call, ToolKey
 
@@ -50,16 +52,30 @@ class Script:
         """The number of the last move of a tool."""
         return next((at for at in range(len(self.moves) - 1, -1, -1) if self.moves[at].tool == tool), None)
 
-    def add(self, call: Call, *, vary: bool = False, vital: bool = False) -> bool:
-        """Take over a call; False where the same call stands there already with nothing in between, or a source is missing."""
+    def add(self, call: Call, *, vary: bool = False, vital: bool = False, like: int | None = None) -> bool:
+        """Take over a call; False where the same call stands there already with nothing written in between.
+
+        Args:
+            call: the recorded call.
+            vary: choose other values where a person might.
+            vital: nothing after it makes sense unless it succeeds.
+            like: the move with which it is to share what both name alike.
+        """
         takes: list[Take] = []
         places: dict[str, Any] = {}
         feeds = self.known.feeds(call)
         for pointer, value in scalars_at(call.arguments):
+            alike = None if like is None else self.alike(pointer, value, like)
+            if isinstance(alike, Take):
+                takes.append(alike)
+                continue
+            if alike is not None:
+                places[pointer] = alike
+                continue
             flow = feeds.get(pointer)
-            source = None if flow is None else self._source(flow.source)
-            if flow is not None and source is not None:
-                takes.append(Take(pointer, source, flow.path, flow.regex))
+            take = None if flow is None else self.take(pointer, flow)
+            if take is not None:
+                takes.append(take)
                 continue
             key = value_key(value)
             if key is not None and key in self.renamed:
@@ -72,7 +88,7 @@ class Script:
                     if informative(value) >= 0.3:
                         self.renamed[key] = fresh
         move = Move(call.key, put(call.arguments, places), tuple(takes), vital)
-        if self.moves and any(move.tool == other.tool and move == other for other in self.moves[-3:]):
+        if move in self.moves[self._since_write() :]:
             return False
         self.moves.append(move)
         self.origins.append(call)
@@ -81,6 +97,42 @@ class Script:
     def scenario(self, kind: str, **labels: Any) -> Scenario:
         """What was put together."""
         return Scenario(kind, tuple(self.moves), tuple(labels.items()))
+
+    def take(self, pointer: str, flow: Flow) -> Take | None:
+        """What stands in the script for a flow: its own source, another call of that tool, or a like thing of the same name."""
+        own = self._source(flow.source)
+        if own is not None:
+            return Take(pointer, own, flow.path, flow.regex)
+        tool = self.known.key_of(flow.source)
+        again = None if tool is None else self.last(tool)
+        if again is not None:
+            return Take(pointer, again, flow.path, flow.regex)
+        if tool is None or not flow.path:
+            return None
+        name, shape = flow.path.rsplit(".", 1)[-1], _shape(flow.value)
+        for at in range(len(self.moves) - 1, -1, -1):
+            if self.moves[at].tool.server != tool.server:
+                continue
+            for place, value in shown(self.origins[at]):
+                if place.rsplit(".", 1)[-1] == name and _shape(value) == shape:
+                    return Take(pointer, at, place)
+        return None
+
+    def alike(self, pointer: str, value: Any, move: int) -> Any | None:
+        """What a move gave an argument of the same name and type: a value, or where it is taken from."""
+        name, other = pointer_steps(pointer)[-1], self.moves[move]
+        if name.isdigit():
+            return None
+        for place, given in scalars_at(other.arguments):
+            if pointer_steps(place)[-1] == name and type(given) is type(value) and informative(given) >= 0.2:
+                take = next((take for take in other.takes if take.pointer == place), None)
+                return given if take is None else replace(take, pointer=pointer)
+        return None
+
+    def _since_write(self) -> int:
+        """The number of the first move after the last write."""
+        writes = [at for at, move in enumerate(self.moves) if self.known.writes(move.tool)]
+        return writes[-1] if writes else 0
 
     def _source(self, call_id: int) -> int | None:
         return next((at for at, origin in enumerate(self.origins) if origin.id == call_id), None)
@@ -100,7 +152,7 @@ class Script:
         worked = [item for item in self.known.worked.get((slot.tool.key, pointer), ()) if type(item) is type(value)]
         if isinstance(value, int | float):
             return self._number(slot, value)
-        if _FILE.search(value) or "/" in value:
+        if "@" not in value and (_FILE.search(value) or "/" in value):
             return self._file(value)
         if slot.identifies or slot.looks_sql or len(value) > 300:
             return None
@@ -131,6 +183,18 @@ class Script:
         if path.name in self._fixed or value in self._fixed or not _FILE.search(path.name):
             return None
         return str(path.with_name(f"{self.rng.choice(_STEMS)}-{self.rng.randint(2, 60)}{path.suffix}"))
+
+
+def shown(call: Call) -> list[tuple[str, Any]]:
+    """The first values of a recorded answer, by path."""
+    if call.result is None:
+        return []
+    return [(leaf.path, leaf.value) for leaf in leaves(literal(result_view(call.result)).value, limit=60)]
+
+
+def _shape(value: Any) -> str:
+    """What ids of one kind have in common: what stands before their first digit or mark, or their type."""
+    return re.split(r"[\d_-]", value, maxsplit=1)[0] if isinstance(value, str) else type(value).__name__
 
 
 def slot_at(info: ToolInfo, pointer: str) -> Slot | None:

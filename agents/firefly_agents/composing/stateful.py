@@ -1,4 +1,4 @@
-"""Scenarios of one server with state: one to four writes that are known to work, and after each the reads that show it."""
+"""Scenarios of one server with state: up to four writes that are known to work, and after each the reads that show it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Stateful:
         bases = known.good[writer][:_BASES]
         base = bases[number % len(bases)]
         script = Script(known, rng, self._fixed.get(writer.server, ()))
-        wanted = 1 + number % MOST_WRITES
+        wanted = 2 + number % (MOST_WRITES - 1)
         written = self._play(script, base, vary=number >= len(bases) or number > 0, room=MOST_WRITES)
         if written is None:
             return None
@@ -106,8 +106,6 @@ class Stateful:
             return None
         for one in todo:
             writing = known.writes(one.key)
-            if writing and not known.relation.observed and script.rng.random() < 0.3:
-                self._reads_after(script, one, most=1)
             script.add(one, vary=vary and writing, vital=True)
             if writing:
                 self._reads_after(script, one, most=_READS)
@@ -119,13 +117,14 @@ class Stateful:
         done: set[ToolKey] = set()
         about = telling(write)
         scored: list[tuple[float, int, Call]] = []
+        at = len(script.moves) - 1
         later = {call.id for call in known.after(write)}
         for call in self._readers[write.server]:
             if known.writes(call.key) or not known.relation.may_affect(write.key, call.key):
                 continue
             effect = known.relation.effect(write.key, call.key)
             shared = len(about.keys() & telling(call).keys())
-            fed = any(script.last(key) is not None for key in self._sources(call))
+            fed = self._about(script, call, at)
             lists = not telling(call) and not known.infos[call.key].needed()
             if not (shared or fed or lists):
                 continue
@@ -134,7 +133,7 @@ class Stateful:
         for _, _, call in sorted(scored, reverse=True, key=lambda item: item[:2]):
             if call.key in done or len(done) >= most:
                 continue
-            if self._known_here(script, call) and script.add(call):
+            if self._known_here(script, call, at) and script.add(call, like=at):
                 done.add(call.key)
 
     def _read_last(self, script: Script, base: Call) -> None:
@@ -150,17 +149,22 @@ class Stateful:
     def _anything_read(self, script: Script) -> bool:
         return any(self._reads(move.tool) for move in script.moves)
 
-    def _sources(self, call: Call) -> set[ToolKey]:
-        """The tools whose answers fed a call."""
-        return {self._known.key_of(flow.source) for flow in self._known.feeds(call).values()} - {None}  # type: ignore[misc]
+    def _about(self, script: Script, call: Call, write: int) -> bool:
+        """Whether a read can be told to look at what a move wrote: by an argument that both have, or by its answer."""
+        if any(script.alike(pointer, value, write) is not None for pointer, value in scalars_at(call.arguments)):
+            return True
+        takes = (script.take(pointer, flow) for pointer, flow in self._known.feeds(call).items())
+        return any(take is not None and take.source == write for take in takes)
 
-    def _known_here(self, script: Script, call: Call) -> bool:
+    def _known_here(self, script: Script, call: Call, like: int | None = None) -> bool:
         """Whether each thing that a call names is there: fed by a move, spoken of in the script, or there from the start."""
         spoken = {value_key(value) for origin in script.origins for _, value in scalars_at(origin.arguments)}
         for pointer, value in scalars_at(call.arguments):
+            if like is not None and script.alike(pointer, value, like) is not None:
+                continue
             flow = self._known.feeds(call).get(pointer)
-            if flow is not None:
-                if not any(origin.id == flow.source for origin in script.origins):
+            if flow is not None and self._known.key_of(flow.source) is not None:
+                if script.take(pointer, flow) is None:
                     return False
             elif informative(value) >= 0.3 and value_key(value) not in spoken and not self._from_start(call):
                 return False

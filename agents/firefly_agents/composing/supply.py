@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
 from firefly_agents.composing.known import Known, looks
+from firefly_agents.offline.planner import is_plumbing
 from firefly_agents.offline.seen import Seen, group_of, literal, seen_in
 from firefly_mcp.observe import json_path, result_view, walk
 from firefly_mcp.observe.values import value_key
@@ -19,8 +20,11 @@ _PER_TOOL = 12
 _WEIGHT = 0.35
 _LARGEST = 60_000
 _PLUMBING = re.compile(
-    r"(?i)(?:^|_)(?:uuid|hash|digest|checksum|token|version|elapsed|duration|timestamp|took|latency|trace)|_ms$"
+    r"(?i)(?:^|_)(?:uuid|hash|digest|checksum|token|version|elapsed|timestamp|took|latency|trace|tool|server|domain|state_key"
+    r"|request_id|call_id|etag|package|licen[cs]e|notice|disclaimer|hint|warning|help|usage|schema|source|method|error)(?:_|$)|_ms$"
 )
+_NO_WORDS = re.compile(r"\n|://|\A[\[{(<]|[\]})>]\Z")
+"""Texts that are no words: lines, addresses, data inside a text."""
 _NESTED = re.compile(r"\]\[\*\]|\[\*\].*\[\*\]\Z")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -53,11 +57,16 @@ class Supply:
         """Read what free calls returned; a tool's calls beyond the first dozen are left out."""
         self.fields: dict[tuple[ToolKey, str], list[Offer]] = defaultdict(list)
         self.by_kind: dict[str, list[tuple[ToolKey, str]]] = defaultdict(list)
+        self._names = {name for key in known.tools for name in key}
+        self._calls: Counter[tuple[ToolKey, str]] = Counter()
+        """How many calls showed a field: one that says the same each time tells nothing of a call."""
         for key, calls in known.good.items():
-            if key not in known.relation.volatile:
+            if key not in known.relation.volatile and not is_plumbing(key.tool):
                 for call in [call for call in calls if self._offers(known, call)][:_PER_TOOL]:
                     self._read(call)
-        self.fields = {field: offers for field, offers in self.fields.items() if offers}
+        self.fields = {
+            field: offers for field, offers in self.fields.items() if offers and (len(offers) > 1 or self._calls[field] < 2)
+        }
         self._by_tool: dict[ToolKey, list[Offer]] = defaultdict(list)
         for field, offers in self.fields.items():
             rng.shuffle(offers)
@@ -82,10 +91,14 @@ class Supply:
                 if not isinstance(value, dict | list) and value is not None:
                     path = json_path(steps)
                     paths.setdefault((value_key(value), group_of(path)), path)
-        for seen in seen_in(view, call.key, 0, own):
+        found = seen_in(view, call.key, 0, own)
+        self._calls.update({(call.key, group) for group in {seen.group for seen in found}})
+        for seen in found:
             if seen.weight < _WEIGHT or seen.echo or value_key(seen.value) in given or _PLUMBING.search(seen.name):
                 continue
-            if isinstance(seen.value, str) and (len(seen.value) > 80 or "\n" in seen.value or "://" in seen.value):
+            if isinstance(seen.value, str) and (
+                _NO_WORDS.search(seen.value) or seen.value in self._names or len(seen.value) > 80
+            ):
                 continue
             if _NESTED.search(seen.group):
                 continue  # a place that no words tell
