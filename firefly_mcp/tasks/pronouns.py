@@ -17,19 +17,27 @@ _ANNOUNCING = re.compile(
 )
 
 
-def unresolved(request: str) -> str:
-    """The first pronoun without a noun before it, ``""`` when there is none.
+_NAMED_BEFORE = 3
+"""So many words before a pronoun, or a literal, can have named what it stands for."""
 
-    Personal pronouns are never resolved: a request has several things that they could mean. "This" and "that" are, where an
-    earlier sentence says what they point at.
+
+def unresolved(request: str, *, strict: bool = True) -> str:
+    """The first pronoun that points at nothing, ``""`` when there is none.
+
+    Args:
+        request: its text.
+        strict: as the grammar writes: no personal pronoun at all, for a request has several things that it could mean, and no
+            "this" or "that" in the first sentence, before which nothing was said. Else only a pronoun with which a request all
+            but begins is unresolved; whoever else writes can see that the others are.
     """
-    text = list(request)
+    bare = list(request)
     for start, end, _ in placed_slots(request):
-        text[start:end] = "x" * (end - start)
-    bare = "".join(text)
-    found = _ALONE.search(bare)
-    if found:
-        return found.group()
-    first = re.split(r"[.?!]\s", bare, maxsplit=1)[0]
-    found = _POINTING.search(_ANNOUNCING.sub("", _RELATIVE.sub("", first)))
+        bare[start:end] = "x" * (end - start)
+    text = "".join(bare)
+    first = _ANNOUNCING.sub("", _RELATIVE.sub("", re.split(r"[.?!]\s", text, maxsplit=1)[0]))
+    if strict:
+        found = _ALONE.search(text) or _POINTING.search(first)
+        return found.group() if found else ""
+    opening = " ".join(re.split(r"x{3,}", first, maxsplit=1)[0].split()[: _NAMED_BEFORE + 1])
+    found = _ALONE.search(opening) or re.search(rf"(?:{_POINTING.pattern})(?=[,;]|\s+(?:and|as|to|with)\b|$)", opening, re.I)
     return found.group() if found else ""

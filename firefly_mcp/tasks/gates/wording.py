@@ -12,6 +12,11 @@ from firefly_mcp.tasks.pronouns import unresolved
 from firefly_mcp.tasks.slots import difference
 
 MAX_WORDS = 60
+_ORDER = re.compile(
+    r"\b(?:[a-z]{3,}est|first|last|most|least|top|bottom|max|min|maximum|minimum|alphabetical(?:ly)?|best|worst|newly|next)\b",
+    re.IGNORECASE,
+)
+"""Words that say which of several is meant by an order: highest, cheapest, last."""
 
 
 def completeness_gate(task: Task, seen: Observed) -> Verdict:
@@ -26,13 +31,23 @@ def completeness_gate(task: Task, seen: Observed) -> Verdict:
         return Verdict(
             gate="completeness", passed=False, reason=f"the request states {extra[0]!r}, which the plan does not need"
         )
-    pointing = unresolved(task.request)
+    pointing = unresolved(task.request, strict=False)
     if pointing:
         return Verdict(gate="completeness", passed=False, reason=f"the request says {pointing!r} of nothing that it named")
+    if _chooses_by_order(task) and not _ORDER.search(task.request):
+        return Verdict(
+            gate="completeness", passed=False, reason="the request does not say which of several: first, lowest, ..."
+        )
     words = len(task.request.split())
     if words > MAX_WORDS:
         return Verdict(gate="completeness", passed=False, reason=f"the request has {words} words, more than {MAX_WORDS}")
     return Verdict(gate="completeness", passed=True, reason=f"{len(needed)} literals stated")
+
+
+def _chooses_by_order(task: Task) -> bool:
+    selections = [binding.select for node in task.plan for binding in node.bindings]
+    selections += [proof.select for proof in task.evidence.values()]
+    return any(how in select for select in selections for how in ("argmin", "argmax", "first"))
 
 
 def leakage_gate(task: Task, seen: Observed) -> Verdict:
