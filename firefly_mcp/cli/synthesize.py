@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,11 +18,14 @@ from firefly_mcp.errors import CheckError, UsageError
 @click.option(
     "--model", default="offline", show_default=True, help="Who writes the requests; 'offline' is the built-in grammar."
 )
+@click.option(
+    "--count", type=click.IntRange(min=1), help="Keep at most so many tasks; all that every gate admits when left out."
+)
 @json_option
-def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
+def command(store: Path, tasks_file: Path, model: str, count: int | None, as_json: bool) -> None:
     """Synthesise tasks from recorded sessions, prove them, and write the admitted ones.
 
-    Exits with 1 when no task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
+    Tools and servers that were used least come first, and none has more than its share of a large set. Exits with 1 when no task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
     """
     import anyio
 
@@ -34,7 +38,7 @@ def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
             f"--model {model}: requests are written by the built-in grammar only in this version; use --model offline"
         )
     with Recording(store) as recording:
-        synthesis = anyio.run(synthesize, recording)
+        synthesis = anyio.run(partial(synthesize, recording, count=count))
     summary = synthesis.ledger.summary()
     if as_json:
         emit_json(summary)

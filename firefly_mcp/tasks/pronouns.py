@@ -15,29 +15,39 @@ _RELATIVE = re.compile(
 _ANNOUNCING = re.compile(
     r"(?:do this for me|like this|begin this way|this way|by this|with this|for this|for that)\b", re.IGNORECASE
 )
+_EXISTENTIAL = re.compile(r"\bthere (?:is|are|was|were)\b|\b(?:is|are) there\b", re.IGNORECASE)
+_ENOUGH_BEFORE = 5
+_PAST = frozenset("paid made sent held bought sold left got said went came took gave won led met ran kept".split())
+_BEFORE_A_POINTER = frozenset("of for with from in on at to by and or use using take get find see do that this".split())
 
 
-_NAMED_BEFORE = 3
-"""So many words before a pronoun, or a literal, can have named what it stands for."""
+def unresolved(request: str) -> str:
+    """The first pronoun without a noun before it, ``""`` when there is none.
 
-
-def unresolved(request: str, *, strict: bool = True) -> str:
-    """The first pronoun that points at nothing, ``""`` when there is none.
-
-    Args:
-        request: its text.
-        strict: as the grammar writes: no personal pronoun at all, for a request has several things that it could mean, and no
-            "this" or "that" in the first sentence, before which nothing was said. Else only a pronoun with which a request all
-            but begins is unresolved; whoever else writes can see that the others are.
+    Personal pronouns are never resolved: a request has several things that they could mean. "This" and "that" are, where an
+    earlier sentence says what they point at.
     """
-    bare = list(request)
+    text = list(request)
     for start, end, _ in placed_slots(request):
-        bare[start:end] = "x" * (end - start)
-    text = "".join(bare)
-    first = _ANNOUNCING.sub("", _RELATIVE.sub("", re.split(r"[.?!]\s", text, maxsplit=1)[0]))
-    if strict:
-        found = _ALONE.search(text) or _POINTING.search(first)
-        return found.group() if found else ""
-    opening = " ".join(re.split(r"x{3,}", first, maxsplit=1)[0].split()[: _NAMED_BEFORE + 1])
-    found = _ALONE.search(opening) or re.search(rf"(?:{_POINTING.pattern})(?=[,;]|\s+(?:and|as|to|with)\b|$)", opening, re.I)
-    return found.group() if found else ""
+        text[start:end] = "x" * (end - start)
+    bare = "".join(text)
+    found = _ALONE.search(bare)
+    if found:
+        return found.group()
+    first = re.split(r"[.?!:;]\s", bare, maxsplit=1)[0]
+    first = _ANNOUNCING.sub("", _RELATIVE.sub("", _EXISTENTIAL.sub("", first)))
+    return next((found.group() for found in _POINTING.finditer(first) if not _named(first, found)), "")
+
+
+def _named(sentence: str, pointer: re.Match[str]) -> bool:
+    """Whether the sentence itself names before what the word points at: a place for "there", the noun that follows "that"
+    ("the price of … at that price"), or the noun before a relative clause ("the airport that serves …").
+    """
+    before = re.findall(r"[a-z]+", sentence[: pointer.start()].lower())
+    after = re.findall(r"[a-z]+", sentence[pointer.end() :].lower())
+    if pointer.group().lower() == "there":
+        return len(before) >= _ENOUGH_BEFORE
+    if after and after[0].rstrip("s") in {word.rstrip("s") for word in before}:
+        return True
+    relative = pointer.group().lower() == "that" and bool(after) and (after[0].endswith(("s", "ed")) or after[0] in _PAST)
+    return relative and bool(before) and before[-1] not in _BEFORE_A_POINTER

@@ -7,7 +7,8 @@ from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.model import Binding, PlanNode, Task, Verdict, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
 
-BINDING_AT_LEAST = 0.25
+BINDING_AT_LEAST = 0.15
+"""A number of two digits tells this much; ``10``, ``true`` and ``active`` tell less."""
 EDGE_AT_LEAST = 0.5
 
 

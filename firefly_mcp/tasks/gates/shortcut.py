@@ -2,7 +2,7 @@
 
 It answers from the request alone, with constants, and with what any single recorded call shows that can be made from the
 request's literals, by the names of the answer's fields. (The most frequent value over a set of tasks is
-:class:`~firefly_mcp.tasks.gates.repeats.Repeats`.) What it has right is right by the reward's own comparison.
+:class:`~firefly_mcp.tasks.gates.guesser.Guesser`.) What it has right is right by the reward's own comparison.
 """
 
 from __future__ import annotations
@@ -19,27 +19,7 @@ from firefly_mcp.tasks.model import Task, Verdict
 from firefly_mcp.tasks.selection import SelectionError, select
 from firefly_mcp.tasks.slots import slots
 
-CONSTANTS = (
-    0,
-    1,
-    -1,
-    2,
-    3,
-    10,
-    100,
-    True,
-    False,
-    None,
-    "",
-    "ok",
-    "success",
-    "done",
-    "active",
-    "completed",
-    "none",
-    "USD",
-    "yes",
-)
+CONSTANTS = (0, 1, -1, True, False, None, "", "ok", "success", "done", "active", "completed", "none", "yes", "no")
 
 
 def shortcut_gate(task: Task, seen: Observed) -> Verdict:

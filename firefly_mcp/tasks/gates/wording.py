@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from firefly_mcp.observe import walk
 from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.literals import stated_values
 from firefly_mcp.tasks.model import Task, Verdict
@@ -12,11 +14,6 @@ from firefly_mcp.tasks.pronouns import unresolved
 from firefly_mcp.tasks.slots import difference
 
 MAX_WORDS = 60
-_ORDER = re.compile(
-    r"\b(?:[a-z]{3,}est|first|last|most|least|top|bottom|max|min|maximum|minimum|alphabetical(?:ly)?|best|worst|newly|next)\b",
-    re.IGNORECASE,
-)
-"""Words that say which of several is meant by an order: highest, cheapest, last."""
 
 
 def completeness_gate(task: Task, seen: Observed) -> Verdict:
@@ -25,34 +22,32 @@ def completeness_gate(task: Task, seen: Observed) -> Verdict:
     """
     needed = stated_values(task.plan, task.evidence, seen.tools)
     missing, extra = difference(needed, task.request)
+    if extra:  # what is a default need not be stated, and may be
+        _, extra = difference([*needed, *_arguments(task)], task.request)
     if missing:
         return Verdict(gate="completeness", passed=False, reason=f"the request does not state {missing[0]!r}")
     if extra:
         return Verdict(
             gate="completeness", passed=False, reason=f"the request states {extra[0]!r}, which the plan does not need"
         )
-    pointing = unresolved(task.request, strict=False)
+    pointing = unresolved(task.request)
     if pointing:
         return Verdict(gate="completeness", passed=False, reason=f"the request says {pointing!r} of nothing that it named")
-    if _chooses_by_order(task) and not _ORDER.search(task.request):
-        return Verdict(
-            gate="completeness", passed=False, reason="the request does not say which of several: first, lowest, ..."
-        )
     words = len(task.request.split())
     if words > MAX_WORDS:
         return Verdict(gate="completeness", passed=False, reason=f"the request has {words} words, more than {MAX_WORDS}")
     return Verdict(gate="completeness", passed=True, reason=f"{len(needed)} literals stated")
 
 
-def _chooses_by_order(task: Task) -> bool:
-    selections = [binding.select for node in task.plan for binding in node.bindings]
-    selections += [proof.select for proof in task.evidence.values()]
-    return any(how in select for select in selections for how in ("argmin", "argmax", "first"))
+def _arguments(task: Task) -> Iterator[Any]:
+    """Every value, and every array and object, of the plan's arguments."""
+    for node in task.plan:
+        yield from (value for steps, value in walk(node.arguments) if steps and value is not None)
 
 
 def leakage_gate(task: Task, seen: Observed) -> Verdict:
     """No answer in the request or in a description of the offered tools, and no multi-word tool name in the request."""
-    offered = [tool for key, tool in seen.tools.items() if _is_offered(task, key.server, key.tool)]
+    offered = list(seen.grounds.offered(task.tools))
     for name, value in task.answer.items():
         if tells(task.request, value):
             return Verdict(gate="leakage", passed=False, reason=f"{name}: the request holds {value!r}")
@@ -74,8 +69,3 @@ def tells(text: str, value: Any) -> bool:
         value = int(value)
     token = str(value).strip().lower()
     return bool(token) and re.search(rf"(?<![\w.]){re.escape(token)}(?![\w]|\.\d)", text.lower()) is not None
-
-
-def _is_offered(task: Task, server: str, tool: str) -> bool:
-    names = {node.exposed_name for node in task.plan if (node.server, node.tool) == (server, tool)}
-    return bool(names) or any(offered in (tool, f"{server}_{tool}") for offered in task.tools)
