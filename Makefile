@@ -1,5 +1,6 @@
 # Every target does its own set-up: a virtual environment in .venv, made with any Python from 3.11 on.
 #   make run      the whole pipeline on the bundled servers; results in $(OUT)
+#   make dataset  the whole way to a data set: explore, compose, prove, neighbours, exports; RECORDING=file goes on from one
 #   make test     the test suite
 #   make test-train   the tests of training, with torch and verl in a virtual environment of their own (6 GB)
 #   make train-smoke  20 steps of GRPO on the shipped sample, on two cores
@@ -16,11 +17,15 @@ BIN   := $(VENV)/bin
 # uvx must be found by what is started from here, also where uv is not installed on the machine.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-llm test-train train-smoke train-study lint format types imports check conformance bench docs clean
+.PHONY: run dataset test test-llm test-train train-smoke train-study lint format types imports check conformance bench docs clean
 
 run: $(VENV)/.ready
 	@command -v npx >/dev/null || echo "make: Node.js is not installed: servers that come from npm are left out" >&2
 	$(BIN)/firefly run --out $(OUT) $(ARGS)
+
+# Explores the servers of CONFIG (the bundled ones without it), or goes on from RECORDING=file; ARGS="--max-seconds 3600 ..."
+dataset: $(VENV)/.ready
+	$(BIN)/firefly dataset --out $(OUT) $(if $(CONFIG),--config $(CONFIG)) $(if $(RECORDING),--store $(RECORDING)) $(ARGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -71,7 +71,7 @@ def spoiled_tasks(way: str, tasks: Sequence[Task], seen: dict[str, Observed], co
     return pairs
 
 
-async def row_of(way: str, pairs: Sequence[tuple[Task, Task]], recording: Recording, replay: Replay, size: int) -> Row:
+async def row_of(way: str, pairs: Sequence[tuple[Task, Task]], recording: Recording, replay: Replay) -> Row:
     """Ask every gate of every spoiled task."""
     row = Row(way)
     grounds = Grounds(replay)
@@ -81,7 +81,7 @@ async def row_of(way: str, pairs: Sequence[tuple[Task, Task]], recording: Record
     failed = {task.id for task in executed if not task.verdicts[-1].passed}
     for (task, spoiled), gates in zip(pairs, found, strict=True):
         objecting = gates | ({"execution"} if spoiled.id in failed and not gates else set())
-        repeats = Repeats(size)
+        repeats = Repeats()
         if way == DUPLICATED:
             repeats.take(task)
         if not repeats.uniqueness(spoiled).passed:
@@ -97,11 +97,11 @@ async def measure(store: Path, tasks: Sequence[Task], count: int, seed: int) -> 
         grounds = Grounds(replay)
         seen = {task.id: observe(task, replay, grounds) for task in tasks}
         chosen = random.Random(seed).sample(list(tasks), min(count, len(tasks)))
-        rows = [await row_of(CONTROL, [(task, changed(task)) for task in chosen], recording, replay, len(tasks))]
+        rows = [await row_of(CONTROL, [(task, changed(task)) for task in chosen], recording, replay)]
         for way in SPOILERS:
             pairs = spoiled_tasks(way, tasks, seen, count, seed)
             if way != VOLATILE:
-                rows.append(await row_of(way, pairs, recording, replay, len(tasks)))
+                rows.append(await row_of(way, pairs, recording, replay))
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 other = Path(folder) / "otherwise.db"

@@ -14,6 +14,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import is_success
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
+from firefly_mcp.state.steady import alike
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.session_writer import SessionWriter
@@ -120,6 +121,6 @@ def _same(one: Call, other: Call) -> bool:
         one.key == other.key
         and one.args_hash == other.args_hash
         and one.status == other.status == CallStatus.DONE
-        and one.result_hash == other.result_hash
         and one.error == other.error
+        and (one.result_hash == other.result_hash or alike(one.result, other.result, (one.started_at, other.started_at)))
     )

@@ -29,6 +29,9 @@ from firefly_mcp.tasks.model import Task, write_tasks
 from firefly_mcp.tasks.proof import Ledger, strict_replay
 from firefly_mcp.types import SessionKind
 
+TASKS = 200
+"""About so many tasks are made of a run."""
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -56,7 +59,7 @@ async def run_pipeline(
         explored = await explore(recording, specs, settings, progress=progress)
         graph = build_from(recording, seed=settings.seed)
         write_graph(recording, graph)
-        drafted = candidates(recording)
+        drafted = candidates(recording, count=TASKS)
         proven = itertools.count(1)
         synthesis = await prove(drafted, recording, progress=lambda: progress("prove", next(proven), len(drafted)))
         ledger = synthesis.ledger

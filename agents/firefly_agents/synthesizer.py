@@ -17,7 +17,7 @@ from firefly_mcp.replay import Replay
 from firefly_mcp.state.learn import store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.tasks.assembly import Assembly
+from firefly_mcp.tasks.assembly import UNBOUNDED, Assembly
 from firefly_mcp.tasks.balance import balanced
 from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
@@ -39,7 +39,6 @@ SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 """Kinds of session from which plans are composed; confirming and probing sessions only prove them."""
 SPARE = 1.35
 """So many times the wanted number of tasks are drafted: gates and balance leave some out."""
-ALL = 1 << 20
 UNPROVEN = 100
 """Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
 
@@ -73,7 +72,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     cores.extend(pool.candidates())
     assembly.add(cores)
     assembly.add(pairs(cores))
-    found = {task.id: task for task in assembly.tasks(ALL if count is None else int(count * SPARE))}
+    found = {task.id: task for task in assembly.tasks(UNBOUNDED if count is None else int(count * SPARE))}
     for candidate in list(unproven.values())[:UNPROVEN]:
         task = draft(candidate, setting)
         if task is not None:
@@ -112,7 +111,7 @@ async def synthesize(
     synthesis = await prove(drafted, recording, replay=replay, asked=asked, progress=progress)
     kept, left = balanced(synthesis.ledger.admitted, count)
     synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
-    divide(synthesis.ledger, recording)
+    divide(synthesis.ledger, recording, replay=replay)
     keep(recording, synthesis, replay)
     return synthesis
 

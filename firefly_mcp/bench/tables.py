@@ -105,7 +105,7 @@ def leaderboard(reports: Iterable[JsonObject]) -> str:
         other = _setting(report) != setting
         odd = odd or other
         low, high = report["interval"]
-        rollouts = report.get("rollouts_total") or report["tasks"] * report["k"]
+        rollouts = report["tasks"] * report["k"]
         tokens = (report.get("usage") or {}).get("tokens_per_rollout") or 0
         calls = (report.get("calls") or {}).get("mean", 0.0)
         misses = sum((report.get("misses") or {}).values()) / rollouts

@@ -44,7 +44,7 @@ _SUITES = ("heldout", "tau2", "mcpmark", "mcp-atlas")
 @click.option("--total-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no more attempts after so many tokens.")
 @click.option("--price", nargs=2, type=click.FloatRange(min=0), metavar="IN OUT", help="US dollars for a million tokens.")
 @click.option("--temperature", type=click.FloatRange(min=0), metavar="T", help="Of a model's sampling.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of a model's sampling, and of --count.")
+@click.option("--seed", type=int, metavar="N", help="Of a model's sampling (sent where given), and of --count.")
 @click.option(
     "--match",
     type=click.Choice(["exact", "normalized", "semantic"]),
@@ -75,7 +75,7 @@ def command(
     total_tokens: int | None,
     price: tuple[float, float] | None,
     temperature: float | None,
-    seed: int,
+    seed: int | None,
     match: str,
     state: str,
     as_json: bool,
@@ -112,7 +112,7 @@ def command(
     )
     policy = ReplayPolicy(match=MatchKind(match), lenient=state == "lenient")
     live = suite == "tau2"
-    tasks = [] if live else chosen_tasks(tasks_file, suite=suite, split=split, count=count, seed=seed)
+    tasks = [] if live else chosen_tasks(tasks_file, suite=suite, split=split, count=count, seed=seed or 0)
     subject = subject_named(model, tasks, temperature=temperature, seed=seed)
     with Recording(store, create=True) if live else Recording.for_replay(store) as recording, bar() as progress:
         if recording.readonly:
@@ -123,7 +123,12 @@ def command(
                 from firefly_agents.bench.tau2 import bench_tau2
 
                 return await bench_tau2(
-                    recording, subject, settings, choose=lambda all_of: drawn(all_of, count, seed), out=out, progress=progress
+                    recording,
+                    subject,
+                    settings,
+                    choose=lambda all_of: drawn(all_of, count, seed or 0),
+                    out=out,
+                    progress=progress,
                 )
             return await bench(tasks, recording, subject, settings, policy=policy, out=out, progress=progress)
 

@@ -170,14 +170,7 @@ def training_set(store: Path, form: str, tasks_file: Path, out: Path, title: str
 
 def _card(tasks: list[Task], recording: Recording, title: str) -> str:
     from firefly_mcp.dataset.card import card
-    from firefly_mcp.dataset.contamination import contamination
-    from firefly_mcp.dataset.division import families_of
-    from firefly_mcp.dataset.figures import figures_of
-    from firefly_mcp.dataset.sources import sources_of
-    from firefly_mcp.dataset.traits import traits_of
-    from firefly_mcp.tasks.proof import strict_replay
+    from firefly_mcp.dataset.survey import survey
 
-    replay = strict_replay(recording)
-    traits = traits_of(tasks, replay, families_of(recording))
-    found = contamination(traits, {task.id: task.split for task in tasks})
-    return card(tasks, figures_of(tasks, replay), sources_of(tasks, recording), found, title=title)
+    found = survey(tasks, recording)
+    return card(tasks, found.figures, found.servers, found.contamination, title=title)

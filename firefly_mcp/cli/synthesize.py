@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,11 +23,15 @@ from firefly_mcp.errors import CheckError
     help="offline: the built-in grammar writes the requests. Else a model at OPENAI_BASE_URL (OPENAI_API_KEY) writes, judges"
     " and solves them.",
 )
+@click.option(
+    "--count", type=click.IntRange(min=1), help="Keep at most so many tasks; all that every gate admits when left out."
+)
 @json_option
-def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
+def command(store: Path, tasks_file: Path, model: str, count: int | None, as_json: bool) -> None:
     """Synthesise tasks from recorded sessions, prove them, and write the admitted ones.
 
-    Exits with 1 when no task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
+    Tools and servers that were used least come first, and none has more than its share of a large set. Exits with 1 when no
+    task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
     """
     import anyio
 
@@ -41,7 +46,7 @@ def command(store: Path, tasks_file: Path, model: str, as_json: bool) -> None:
 
         asked = ModelGates(model)
     with Recording(store) as recording:
-        synthesis = anyio.run(lambda: synthesize(recording, writer=writer, asked=asked))
+        synthesis = anyio.run(partial(synthesize, recording, count=count, writer=writer, asked=asked))
     summary = synthesis.ledger.summary()
     if as_json:
         emit_json(summary)

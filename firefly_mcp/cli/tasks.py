@@ -181,6 +181,33 @@ def split(tasks_file: Path, store: Path, out: Path, seed: int, as_json: bool) ->
         note(f"left out: {count}, {why}")
 
 
+@command.command(name="figures")
+@tasks_option
+@store_option
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a page in Markdown.")
+@click.option("--title", default="The data set", show_default=True, help="The page's heading.")
+@click.option("--note", "told", default="", metavar="TEXT", help="A paragraph for the page: where it was made, and when.")
+@json_option
+def figures(tasks_file: Path, store: Path, out: Path | None, title: str, told: str, as_json: bool) -> None:
+    """Count a data set: kinds, gates, splits, servers, shares, wording, and how often replay misses beside a plan."""
+    from firefly_mcp.dataset.card import measures
+    from firefly_mcp.dataset.page import page
+    from firefly_mcp.dataset.survey import survey
+    from firefly_mcp.store.recording import Recording
+    from firefly_mcp.tasks.model import read_tasks
+
+    tasks = read_tasks(tasks_file)
+    with Recording.for_replay(store) as recording:
+        found = survey(tasks, recording)
+    if out is not None:
+        out.write_text(page(found, title=title, note=told), encoding="utf-8")
+        note(f"{out}: written")
+    if as_json:
+        emit_json(found.to_json())
+    elif out is None:
+        table(("", ""), [*measures(found.figures), ("off-plan misses", f"{found.off_plan['off_plan_miss_rate']:.1%}")])
+
+
 @command.command(name="sample")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="sample", show_default=True, metavar="DIR")
 @json_option

@@ -120,14 +120,18 @@ def _gates(tasks: Sequence[Task]) -> str:
 
 
 def _servers(servers: Sequence[ServerSource]) -> str:
+    return (
+        "## Servers and licences\n\nTool descriptions and results come from these published packages, run unchanged; their"
+        f" licences are what their registries tell.\n\n{sources_table(servers)}"
+    )
+
+
+def sources_table(servers: Sequence[ServerSource]) -> str:
+    """The servers with their packages, versions and licences."""
     rows = [
         (one.name, one.package, one.version, one.licence or "not told", f"{one.tools:,}", f"{one.tasks:,}") for one in servers
     ]
-    return (
-        "## Servers and licences\n\nTool descriptions and results come from these published packages, run unchanged; their"
-        " licences are what their registries tell.\n\n"
-        + table(("server", "package", "version", "licence", "tools", "tasks"), rows)
-    )
+    return table(("server", "package", "version", "licence", "tools", "tasks"), rows)
 
 
 def counted(name: str, counts: Mapping[str, int] | Mapping[int, int]) -> str:

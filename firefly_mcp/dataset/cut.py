@@ -132,9 +132,10 @@ class Cutter:
         """Write the part anew, and ask the gates there; gives the failed gate by task id."""
         _remove(store)
         beside = frozenset(self._offers[name] for task in tasks for name in task.tools if name in self._offers)
+        chosen = Selection(calls=frozenset(calls), replays=False, beside=beside, effects=False)
         cassette = store.with_name(f".{store.name}.cassette")
         try:
-            write_cassette(self.recording, cassette, Selection(calls=frozenset(calls), replays=False, beside=beside))
+            write_cassette(self.recording, cassette, chosen)
             with Recording(store, create=True) as part:
                 read_cassette(cassette, part)
                 identity = hash_json([self.recording.id, sorted(calls)]).partition(":")[2]

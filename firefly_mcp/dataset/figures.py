@@ -73,7 +73,10 @@ def _place(split: str) -> tuple[int, str]:
 
 
 def rejected_by(recording: Recording) -> dict[str, int]:
-    """How many stored candidates each gate rejected."""
-    rows = recording.db.execute("SELECT task FROM task WHERE status = 'rejected'")
+    """How many candidates of the last synthesis each gate rejected."""
+    # All that one synthesis stores has one time.
+    rows = recording.db.execute(
+        "SELECT task FROM task WHERE status = 'rejected' AND added_at = (SELECT max(added_at) FROM task)"
+    )
     last = (loads(str(document)).get("verdicts") or [{}] for (document,) in rows)
     return dict(Counter(str(verdicts[-1].get("gate", "")) for verdicts in last).most_common())

@@ -27,6 +27,7 @@ ATTEMPTS = 16
 """Families and sub-DAGs are held out in so many ways; that by which least is lost is taken."""
 Links = Mapping[str, Mapping[str, list[str]]]
 """By kind of what may be in one split only, and by what it is: the tasks that have it."""
+Peers = Mapping[str, set[str]]
 _LARGEST = 0.5
 """A group of connected tasks that is larger than this part of a test split is not taken whole."""
 _MOST = 0.3
@@ -69,12 +70,13 @@ def split(tasks: Sequence[Traits], *, seed: int = 0) -> Splits:
     """
     ordered = sorted(tasks, key=lambda task: task.id)
     links = links_of(ordered)
-    found = [_attempt(ordered, links, f"{seed}.{attempt}") for attempt in range(ATTEMPTS)]
+    peers = _peers(ordered, links)
+    found = [_attempt(ordered, links, peers, f"{seed}.{attempt}") for attempt in range(ATTEMPTS)]
     return min(found, key=lambda one: _cost(one, len(ordered)))
 
 
-def _attempt(tasks: Sequence[Traits], links: Links, seed: str) -> Splits:
-    out = Splits(held_out=_held_out(tasks, seed))
+def _attempt(tasks: Sequence[Traits], links: Links, peers: Peers, seed: str) -> Splits:
+    out = Splits(held_out=_held_out(tasks, peers, seed))
     away = set(out.held_out)
     for task in tasks:
         if task.families & away:
@@ -105,27 +107,48 @@ def links_of(tasks: Sequence[Traits]) -> Links:
     return {kind: {what: ids for what, ids in sorted(by.items()) if len(ids) > 1} for kind, by in found.items()}
 
 
-def _held_out(tasks: Sequence[Traits], seed: str) -> list[str]:
-    """Whole families, until they have their share of the tasks; never one that would have much more than that by itself."""
-    using: Counter[str] = Counter(family for task in tasks for family in task.families)
+def _held_out(tasks: Sequence[Traits], peers: Peers, seed: str) -> list[str]:
+    """Whole families, until they have their share of the tasks; never one that would have much more than that by itself.
+
+    The first comes by the seed. Then comes, each time, the family by which the smallest part of the tasks that it brings would
+    share something with a task outside: families whose servers are used together are held out together.
+    """
+    users: dict[str, set[str]] = defaultdict(set)
+    for task in tasks:
+        for family in task.families:
+            users[family].add(task.id)
     wanted = SERVER_SHARE * len(tasks)
-    held: set[str] = set()
-    ordered = sorted(using, key=lambda name: _order(seed, "family", name))
+    order = sorted(users, key=lambda name: _order(seed, "family", name))
+    held: list[str] = []
+    inside: set[str] = set()
 
-    def touched(family: str) -> int:
-        return sum(bool(task.families & (held | {family})) for task in tasks)
+    def loss(family: str) -> float:
+        brought = users[family] - inside
+        return sum(not peers[task] <= inside | brought for task in brought) / max(1, len(brought))
 
-    for family in ordered:
-        if len(held) + 1 < len(using) and touched(family) <= 1.2 * wanted:
-            held.add(family)
-        if held and touched(family) >= wanted and family in held:
+    while len(inside) < wanted and len(held) + 1 < len(order):
+        fitting = [name for name in order if name not in held and len(inside | users[name]) <= 1.2 * wanted]
+        if not fitting:
             break
-    if len(using) > len(held) + 1 and sum(bool(task.families & held) for task in tasks) < 0.6 * wanted:
+        chosen = min(fitting, key=loss) if held else fitting[0]
+        held.append(chosen)
+        inside |= users[chosen]
+    if len(inside) < 0.6 * wanted and len(order) > len(held) + 1:
         # The families left are all large: the smallest of them, unless that is most of the set.
-        smallest = min((name for name in ordered if name not in held), key=touched)
-        if touched(smallest) <= _MOST * len(tasks):
-            held.add(smallest)
+        smallest = min((name for name in order if name not in held), key=lambda name: len(inside | users[name]))
+        if len(inside | users[smallest]) <= _MOST * len(tasks):
+            held.append(smallest)
     return sorted(held)
+
+
+def _peers(tasks: Sequence[Traits], links: Links) -> Peers:
+    """For each task all that it is linked to, itself among them."""
+    found: dict[str, set[str]] = {task.id: {task.id} for task in tasks}
+    for by in links.values():
+        for ids in by.values():
+            for task in ids:
+                found[task].update(ids)
+    return found
 
 
 def _tested(tasks: Sequence[Traits], links: Links, seed: str) -> set[str]:

@@ -113,7 +113,7 @@ def write_cassette(recording: Recording, path: Path, selection: Selection | None
         found = None if chosen.whole else Slice(recording, chosen)
         if found is not None and not found.calls:
             raise UsageError(f"{recording.path}: no call is selected; 'firefly calls' lists them")
-        written = _write(recording, part, path, chosen.whole, found.calls - found.asked if found is not None else 0)
+        written = _write(recording, part, path, chosen, found.calls - found.asked if found is not None else 0)
         if path.suffix == ".gz":
             pack(part)
         part.replace(path)
@@ -125,12 +125,13 @@ def write_cassette(recording: Recording, path: Path, selection: Selection | None
         recording.db.execute("ROLLBACK")
 
 
-def _write(recording: Recording, part: Path, path: Path, whole: bool, brought_along: int) -> Written:
+def _write(recording: Recording, part: Path, path: Path, chosen: Selection, brought_along: int) -> Written:
+    whole = chosen.whole
     digest = hashlib.blake2b(digest_size=16)
     counts: dict[str, int] = {}
     with part.open("wb") as file:
         file.write(_header(recording, whole, _LINES, _CHECKSUM))
-        for table, row in _lines(recording, whole):
+        for table, row in _lines(recording, chosen):
             line = encode(table, row) + b"\n"
             digest.update(line)
             file.write(line)
@@ -146,10 +147,11 @@ def _header(recording: Recording, whole: bool, lines: int, checksum: str) -> byt
     return head + b" " * (len(str(_LINES)) - len(str(lines))) + b"\n"
 
 
-def _lines(recording: Recording, whole: bool) -> Iterator[tuple[str, Row]]:
+def _lines(recording: Recording, chosen: Selection) -> Iterator[tuple[str, Row]]:
+    whole = chosen.whole
     there = {str(name) for (name,) in recording.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table in TABLES:
-        if table in there and (whole or table in _PARTS):
+        if table in there and (whole or table in _PARTS) and (table != "effect" or chosen.effects):
             where = f" WHERE {_PARTS[table]}" if not whole else _OF_THE_FILE if table == "info" else ""
             found = rows(recording.db, f"SELECT * FROM {table}{where} ORDER BY {_ORDER.get(table, 'id')}")
             yield from ((table, row) for row in (found if whole or table != "blob" else _with_parts(recording, found)))

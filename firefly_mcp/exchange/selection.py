@@ -31,6 +31,7 @@ class Selection:
         replays: take the log of replays too.
         beside: servers whose tools are taken besides, all of them, though none of their calls may be. Where this is given, all
             tools of the servers of chosen calls are taken too, not only those that were called.
+        effects: take the table of effects, which replay does not need: it learns them from the calls.
     """
 
     sessions: frozenset[int] = frozenset()
@@ -39,11 +40,12 @@ class Selection:
     calls: frozenset[int] = frozenset()
     replays: bool = True
     beside: frozenset[str] = frozenset()
+    effects: bool = True
 
     @property
     def whole(self) -> bool:
         """Whether this is all of a recording."""
-        return self.replays and not (self.sessions or self.servers or self.tools or self.calls)
+        return self.replays and self.effects and not (self.sessions or self.servers or self.tools or self.calls)
 
 
 class Slice:

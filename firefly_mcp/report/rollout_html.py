@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from firefly_mcp.bench.outcome import outcome_of
 from firefly_mcp.bench.rollout import Rollout, RolloutCall
 from firefly_mcp.jsonio import JSON, JsonObject, text
 from firefly_mcp.tasks.model import Task
@@ -14,6 +15,8 @@ from firefly_mcp.types import MatchKind
 _KINDS = frozenset(map(str, MatchKind))
 _LONGEST_VALUE = 600
 _LONGEST_TEXT = 4000
+_LONGEST_ANSWER = 400
+"""Of what a tool answered, within the conversation: it stands beside its call already."""
 
 
 def task_rollouts_html(task: Task, held: Sequence[Rollout]) -> str:
@@ -36,9 +39,18 @@ def task_rollouts_html(task: Task, held: Sequence[Rollout]) -> str:
         f'<details class="task" id="{_anchor(task.id)}" data-servers="{escape(chr(10).join(task.servers))}"'
         f' data-outcomes="{escape(chr(10).join(outcomes))}">'
         f'<summary><p>{escape(task.request)}</p><div class="meta">{"".join(meta)}</div></summary>'
-        f'<div class="body"><h3>Right answer</h3><p><code>{_value(task.answer)}</code></p>'
+        f'<div class="body">{_right(task)}'
         f"{''.join(_attempt(one) for one in held)}</div></details>"
     )
+
+
+def _right(task: Task) -> str:
+    """What was to be answered; for a task that is graded by the world in the end, what was to be said."""
+    outcome = outcome_of(task)
+    if outcome is None:
+        return f"<h3>Right answer</h3><p><code>{_value(task.answer)}</code></p>"
+    told = ", ".join(map(str, outcome.get("told") or [])) or "nothing in particular"
+    return f"<h3>What must be said</h3><p>{_value(told)}; and the world must end as the right actions leave it</p>"
 
 
 def _attempt(one: Rollout) -> str:
@@ -86,7 +98,7 @@ def _line(message: JsonObject) -> tuple[str, str]:
     if kind == "function_call":
         return f"calls {message.get('name')}", str(message.get("arguments", ""))
     if kind == "function_call_output":
-        return "is answered", _said(message.get("output"))
+        return "is answered", _cut(_said(message.get("output")), _LONGEST_ANSWER)
     if kind == "reasoning":
         return "thinks", _said(message.get("content") or message.get("summary"))
     return str(message.get("role") or kind or "says"), _said(message.get("content"))

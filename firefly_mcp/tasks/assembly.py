@@ -22,9 +22,13 @@ FULL = 5
 """Parts are added up to so many calls."""
 MOST_WORDS = 44
 """Of literals and goals together: a request has 60 words at most, and says which is which and what is asked."""
-USES = 12
+UNBOUNDED = 1 << 20
+"""As a count: all tasks that there are."""
+USES = 60
 """A core is asked at most so many times, each time for something else or with other parts."""
-PIECE_USES = 16
+PIECE_USES = 40
+GIVEN_UP = 3
+"""After so many failures a core, or a piece as the first of its task, is not tried again."""
 TRIES = 12
 NEARLY = 0.95
 """A server or tool rests when it has so much of what the finished set allows it."""
@@ -50,12 +54,14 @@ class Assembly:
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
         self._made = 0
+        self._expected = 0
         self._kinds = 1, 1
         self._by_side: dict[int, list[ToolKey]] = {}
         self._tools: Counter[ToolKey] = Counter()
         self._servers: Counter[str] = Counter()
         self._tries: Counter[ToolKey] = Counter()
         self._core_uses: Counter[int] = Counter()
+        self._failures: Counter[int] = Counter()
         self._piece_uses: Counter[int] = Counter()
 
     def add(self, candidates: Iterable[Candidate]) -> None:
@@ -78,19 +84,23 @@ class Assembly:
         self._by_side = defaultdict(list)
         for key, of_tool in self._pieces.items():
             self._by_side[self._side(of_tool[0])].append(key)
+        self._expected = 0 if count >= UNBOUNDED else count // 2
         made = 0
         for uses in range(USES):
+            before = made
             for task in self._round(uses):
                 made += 1
                 yield task
                 if made >= count:
                     return
+            if made == before:
+                return
 
     def _round(self, uses: int) -> Iterator[Task]:
         """Every core once, then every piece once, with whatever goes with it."""
         for number in self._in_turn(uses):
             core = self._cores[number]
-            if self._heavy(core):
+            if self._heavy(core) or self._failures[~number] >= GIVEN_UP:
                 continue
             for candidate in self._versions(core, uses):
                 task = self._make(candidate)
@@ -98,6 +108,8 @@ class Assembly:
                     self._core_uses[number] += 1
                     yield task
                     break
+            else:
+                self._failures[~number] += 1
         yield from self._of_pieces(uses)
 
     def _in_turn(self, uses: int) -> list[int]:
@@ -136,7 +148,7 @@ class Assembly:
                 if place >= len(of_tool) or self._piece_uses[of_tool[place].outcome.id] > uses:
                     continue
                 piece = of_tool[place]
-                if self._heavy(piece):
+                if self._heavy(piece) or self._failures[piece.outcome.id] >= GIVEN_UP:
                     continue
                 twin = self._twin(of_tool, place) if _number(piece.calls) % 3 == 0 else None
                 for candidate in self._gathered(piece, twin):
@@ -144,6 +156,8 @@ class Assembly:
                     if task is not None:
                         yield task
                         break
+                else:
+                    self._failures[piece.outcome.id] += 1
 
     def _gathered(self, piece: Candidate, twin: Candidate | None) -> Iterator[Candidate]:
         start = joined([piece, twin]) if twin is not None else None
@@ -192,13 +206,18 @@ class Assembly:
 
     def _heavy(self, candidate: Candidate) -> bool:
         """Whether a server or tool of it has its share of the set already; with more tasks it may come in again."""
-        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], int(NEARLY * self._made))
+        most = limit(TOOL_SHARE, TOOL_LEAST, self._kinds[0], self._whole)
         if any(self._tools[key] >= most for key in _tools(candidate)):
             return True
         return any(self._heavy_server(server) for server in candidate.servers)
 
     def _heavy_server(self, server: str) -> bool:
-        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], int(NEARLY * self._made))
+        return self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], self._whole)
+
+    @property
+    def _whole(self) -> int:
+        """Of how many tasks shares are counted for now."""
+        return int(NEARLY * max(self._made, self._expected))
 
     def _least_used(self, core: Candidate) -> list[tuple[bool, int, int, int, ToolKey]]:
         seed = _number(core.calls)

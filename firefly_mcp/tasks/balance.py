@@ -89,7 +89,7 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
         wanted = (task.kind == "write_read") + (len(task.servers) > 1) + (len(task.plan) > 2)
-        ranked.append(((min(uses[key] for key in _tools(task)) > FEW, plans[plan], -wanted, place), task))
+        ranked.append(((min(FEW + 1, *(uses[key] for key in _tools(task))), plans[plan], -wanted, place), task))
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, HERE, WITH, Choice
+from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, BOTH, BOTH_SETS, EACH, HERE, WITH, Choice
 from firefly_mcp.tasks.labels import listed, path_label, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
@@ -137,17 +137,18 @@ class Clauses:
         labels = argument_labels([item.pointer for item in (*step.shared, *step.varied[0])])
         shared = [stated(labels[item.pointer], item.value) for item in step.shared]
         with_shared = f"{said} ({', '.join(shared)})" if shared else said
+        words = _counts(len(step.nodes))
         if len(step.varied[0]) == 1:
             name = labels[step.varied[0][0].pointer]
             values = listed([written(own[0].value) for own in step.varied])
-            count = "both" if len(step.nodes) == 2 else "each of"
-            several = f"{count} {plural(name) if len(name) > 2 else name} {values}"
+            several = plural(name) if len(name) > 2 else name
             tail = re.search(rf"\b(?:an?|the) {re.escape(name)}$", said, re.IGNORECASE)
             if tail and not shared:
-                return f"{said[: tail.start()]}{several}"
-            return f"{with_shared} for {several}"
-        sets = [f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied]
-        return f"{with_shared} for {'both' if len(sets) == 2 else 'each of'} {listed(sets)}"
+                return f"{said[: tail.start()]}{words['both']} {several} {values}"
+            frame = self._choice.of(BOTH)
+            return f"{with_shared} {frame.format(several=several, single=name, values=values, **words)}"
+        sets = listed([f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied])
+        return f"{with_shared} {self._choice.of(BOTH_SETS).format(sets=sets, **words)}"
 
     def fields(self, at: int, fields: Sequence[tuple[str, Proof]], *, elsewhere: bool) -> list[str]:
         """The answer fields of a step, each with its article; ``elsewhere`` when later steps stand between."""
@@ -169,7 +170,8 @@ class Clauses:
         first = by_node[step.nodes[0].id]
         if all([(name, p.select) for name, p in own] == [(name, p.select) for name, p in first] for own in by_node.values()):
             together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
-            return [*together[:-1], f"{together[-1]} for {'each' if len(step.nodes) > 2 else 'both'}"]
+            frame = self._choice.of([way for way in EACH if way[1].startswith("{}")])
+            return [*together[:-1], frame.format(together[-1], **_counts(len(step.nodes)))]
         return [
             f"the {_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
             for node, own in by_node.items()
@@ -180,6 +182,17 @@ class Clauses:
 _UNTOLD = frozenset("result value output answer entry".split())
 
 
+def _counts(number: int) -> dict[str, str]:
+    """The words for two, three or more of something."""
+    two = number == 2
+    return {
+        "both": "both" if two else f"all {_NUMBERS[number - 1]}",
+        "each": "each",
+        "times": "twice" if two else f"{_NUMBERS[number - 1]} times",
+        "count": _NUMBERS[number - 1],
+    }
+
+
 def is_untold(label: str) -> bool:
     """Whether a label tells nothing of what it is."""
     return label in _UNTOLD
@@ -188,7 +201,7 @@ def is_untold(label: str) -> bool:
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
     if label not in _UNTOLD:
-        return label
+        return f"'{label}' field" if len(label) == 1 and label.isascii() else label
     return outcome(step.tool) or ("result" if label == "entry" else label)
 
 

@@ -94,7 +94,7 @@ def joined(parts: Sequence[Candidate]) -> Candidate | None:
     if len({(call.key, call.args_hash) for call in calls.values()}) < len(calls):
         return None
     ordered = list(calls.values())
-    if len({call.session for call in ordered}) == 1:
+    if any(part.changes for part in parts) and len({call.session for call in ordered}) == 1:
         ordered.sort(key=lambda call: call.id)
     changes = frozenset(call_id for part in parts for call_id in part.changes)
     return Candidate(tuple(ordered), bounds, tuple(asked), frozenset().union(*(part.writes for part in parts)), changes)

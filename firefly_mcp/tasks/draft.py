@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.tasks.compose import Candidate, argument_at
 from firefly_mcp.tasks.distractors import Distractors
-from firefly_mcp.tasks.fields import TELLING, AnswerField, Offers, text_of
+from firefly_mcp.tasks.fields import TELLING, AnswerField, Offers, of_the_day, text_of
 from firefly_mcp.tasks.gates.wording import MAX_WORDS, tells
 from firefly_mcp.tasks.kinds import difficulty, kind_of
 from firefly_mcp.tasks.literals import predicates
@@ -25,8 +26,46 @@ from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task
 from firefly_mcp.tasks.request import write_request
 from firefly_mcp.types import Call, Tool, ToolKey
 
+TIMES = 12
+"""A value is asked for at most so many times, each time with others or after other calls."""
+GUESSED = 0.1
+"""A guesser who knows what was asked before may have a draft right with this chance."""
 MAX_FIELDS = 3
 """Of one call; of all calls of a plan together one more is asked."""
+
+
+Chosen = list[tuple[int, AnswerField]]
+"""Answer fields, each with the id of the call whose result holds it."""
+
+
+class Asked:
+    """What earlier drafts ask for; a draft prefers what nobody asked yet."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._times: Counter[tuple[str, str]] = Counter()
+        self._values: dict[str, set[str]] = defaultdict(set)
+        self._solutions: set[tuple[str, ...]] = set()
+
+    def often(self, item: AnswerField) -> int:
+        """How often a value was asked for."""
+        return self._times[(item.label, str(item.value))]
+
+    def fresh(self, plan: str, chosen: Chosen) -> bool:
+        """Whether the plan was not asked for just this before, and something of it cannot be guessed from earlier answers."""
+        if (plan, *(str(item.select) for _, item in chosen)) in self._solutions:
+            return False
+        if any(self.often(item) == 0 for _, item in chosen):
+            return True
+        chance = math.prod(1 / len(self._values[item.label]) for _, item in chosen)
+        return chance <= GUESSED and all(self.often(item) < TIMES for _, item in chosen)
+
+    def take(self, plan: str, chosen: Chosen) -> None:
+        """Count a draft."""
+        self._solutions.add((plan, *(str(item.select) for _, item in chosen)))
+        for _, item in chosen:
+            self._times[(item.label, str(item.value))] += 1
+            self._values[item.label].add(str(item.value))
 
 
 @dataclass(frozen=True)
@@ -39,8 +78,7 @@ class Setting:
     relation: EffectRelation
     offers: Offers
     distractors: Distractors
-    asked: set[tuple[str, str]] = field(default_factory=set)
-    """Answers that earlier drafts ask for, as label and value; a draft prefers what nobody asked yet."""
+    asked: Asked = field(default_factory=Asked)
 
 
 def draft(candidate: Candidate, setting: Setting) -> Task | None:
@@ -51,7 +89,7 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     if not _needed(candidate, setting):
         return None
     chosen = _fields(candidate, setting, identity)
-    if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
+    if not chosen or not setting.asked.fresh(identity, chosen):
         return None
     offered = setting.distractors.offered((node.key for node in plan), identity)
     if any(tells(setting.tools[key].description, item.value) for key in offered for _, item in chosen):
@@ -64,12 +102,15 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
             answer[name], labels[name] = item.value, item.label
             evidence[name] = Proof(node=ids[call_id], select=item.select)
         request = write_request(plan, evidence, setting.tools, labels)
-        if len(request.split()) <= MAX_WORDS:
+        told = [place for place, (_, item) in enumerate(chosen) if tells(request, item.value)]
+        if not told and len(request.split()) <= MAX_WORDS:
             break
-        chosen = _shortened(chosen)
-    if not chosen or all(_pair(item) in setting.asked for _, item in chosen):
+        chosen = _shortened(chosen, told)
+    if not chosen or not setting.asked.fresh(identity, chosen):
         return None
-    setting.asked.update(_pair(item) for _, item in chosen)
+    if not _needed(candidate, setting, request):
+        return None
+    setting.asked.take(identity, chosen)
     near = sum(key.server in candidate.servers for key in offered) - len({node.key for node in plan})
     return Task(
         id=task_id(request, plan, evidence),
@@ -113,18 +154,16 @@ def _blanked(value: Any, places: Sequence[tuple[str, ...]]) -> Any:
     return value
 
 
-Chosen = list[tuple[int, AnswerField]]
-"""Answer fields, each with the id of the call whose result holds it."""
-
-
 def worth_asking(candidate: Candidate, setting: Setting) -> bool:
     """Whether a plan can be a task or a part of one: each call is needed, and each asked one has something to ask for."""
     return _needed(candidate, setting) and bool(_found(candidate, setting, ""))
 
 
-def _needed(candidate: Candidate, setting: Setting) -> bool:
-    """Whether each call that only hands a value on hands on one that neither the request nor another result tells."""
-    stated = _stated(candidate)
+def _needed(candidate: Candidate, setting: Setting, request: str = "") -> bool:
+    """Whether each call that only hands a value on hands on one that neither the request nor another result tells, and that
+    is not the day's own.
+    """
+    stated = {request} if request else _stated(candidate)
     for source in candidate.calls:
         given = [
             argument_at(call.arguments, bound.pointer)
@@ -139,6 +178,8 @@ def _needed(candidate: Candidate, setting: Setting) -> bool:
             if any(bound.source in lost for bound in candidate.bounds[call.id]):
                 lost.add(call.id)
         rest = [setting.offers.of(call) for call in candidate.calls if call.id not in lost]
+        if any(of_the_day(source, value) for value in given):
+            return False
         if all(any(tells(text, value) for text in stated) or any(offer.reveals(value) for offer in rest) for value in given):
             return False
     return True
@@ -193,11 +234,11 @@ def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken:
     A field of a name that is ``taken`` by another call comes first: the answers can then be compared.
     """
 
-    def rank(item: AnswerField) -> tuple[bool, bool, bool, bool, float, str]:
+    def rank(item: AnswerField) -> tuple[bool, int, bool, bool, float, str]:
         aside = item.label not in taken
         return (
             item.worth < TELLING,
-            _pair(item) in setting.asked,
+            setting.asked.often(item),
             aside,
             _is_item(item),
             -round(item.worth, 1),
@@ -217,10 +258,10 @@ def _chosen(fields: Sequence[AnswerField], wanted: int, setting: Setting, taken:
     return sorted(chosen, key=fields.index)
 
 
-def _shortened(chosen: Chosen) -> Chosen:
-    """One field fewer, of a call that has several; empty when there is none."""
+def _shortened(chosen: Chosen, told: Sequence[int]) -> Chosen:
+    """One field fewer, of a call that has several; one of those at ``told`` if there are such; empty when there is none."""
     counts = Counter(call_id for call_id, _ in chosen)
-    for place in range(len(chosen) - 1, -1, -1):
+    for place in reversed(told or range(len(chosen))):
         if counts[chosen[place][0]] > 1:
             return chosen[:place] + chosen[place + 1 :]
     return []
@@ -228,10 +269,6 @@ def _shortened(chosen: Chosen) -> Chosen:
 
 def _is_item(item: AnswerField) -> bool:
     return "take" in item.select or "where" in item.select
-
-
-def _pair(item: AnswerField) -> tuple[str, str]:
-    return item.label, str(item.value)
 
 
 def _pick(seed: str, options: int) -> int:

@@ -28,9 +28,9 @@ WEAKEST = 0.05
 """Yes or no, none or one, a common word such as ``active``: asked for only where a call has nothing better, and beside a
 telling value of another."""
 MOST_LEAVES = 2000
-LOOKED_AT = 24
+LOOKED_AT = 40
 """At most so many of a result's most telling values are described in words: describing a place in a long list is slow."""
-KEPT = 2048
+KEPT = 3000
 _PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_message)_?id$|elapsed|duration_ms|etag|checksum")
 _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0,2}")
 """A field named in another script than that of English words: it is called as it is."""
@@ -96,13 +96,12 @@ class Offers:
     def _fields(self, call: Call, view: View) -> list[AnswerField]:
         own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
         written = _written(call, view, self._variety) if view.kind == "text" else _of_data(call, view, own, self._variety)
-        days = _days_around(call.started_at)
         others = self._others(call)
         return [
             field
             for field in written
             if text_of(field.value) not in own
-            and str(field.value)[:10] not in days
+            and not of_the_day(call, field.value)
             and all(_same(other, field) for other in others)
         ]
 
@@ -198,6 +197,10 @@ def text_of(value: Any) -> str:
     return str(value).strip().lower()
 
 
-def _days_around(at: float) -> set[str]:
-    day = datetime.fromtimestamp(at, UTC).date()
-    return {(day + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)}
+def of_the_day(call: Call, value: Any) -> bool:
+    """Whether a value is the date of the call, or the day before or after: it would be another one on another day."""
+    text = str(value)[:10]
+    if not text.startswith("20"):
+        return False
+    day = datetime.fromtimestamp(call.started_at, UTC).date()
+    return text in {(day + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)}

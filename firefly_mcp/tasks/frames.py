@@ -57,7 +57,7 @@ ASK: Frames = _frames(
     |get me {}|tell us {}|pull out {}|point out {}|end with {}|finish with {}|respond with {}|get back to me with {}
     |fill me in on {}|send over {}|hand over {}|bring me {}|pick out {}|set out {}|make a note of {}|jot down {}|spell out {}
     |let us know {}|pass on {}|read out {}|write down {}|look for {}|extract {}|record {}|mention {}|include {}""",
-    weight=6,
+    weight=9,
 )
 """Asking for answer fields; each can stand as a sentence or after "and"."""
 
@@ -166,6 +166,28 @@ BACK_AMONG: Frames = _frames(
     weight=2,
 )
 """The same for a value of one item among several."""
+
+BOTH: Frames = _frames(
+    "for {both} {several} {values}|for the {several} {values}",
+    """with the {several} {values}|{times}, for {values} as {single}|{times}, with {values} as {single}
+    |for the {count} {several} {values}|separately for the {several} {values}|in turn for the {several} {values}""",
+    weight=2,
+)
+"""One tool called with several values of one argument."""
+
+BOTH_SETS: Frames = _frames(
+    "for {both} {sets}|for {sets}",
+    "{times}, for {sets}|{times}, with {sets}|separately for {sets}|in turn for {sets}|with {sets} in turn",
+    weight=2,
+)
+"""The same where more than one argument differs."""
+
+EACH: Frames = _frames(
+    "{} for {both}|{} each time",
+    "{} in {both} cases|{} for {each}|{} of {each}|{} in each case|{} that {each} of them gives|{} of {both} of them",
+    weight=2,
+)
+"""A field asked of every one of them."""
 
 AS: Frames = _frames(
     "{value} as {role}",

@@ -14,19 +14,20 @@ _GENERIC = frozenset(
 _WRAPPERS = frozenset("parsed content|structured content|parsed data|raw|structuredcontent|json|details|summary".split("|"))
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _SPOKEN = {
-    "addr": "address", "attr": "attribute", "avg": "average", "cnt": "count", "csv": "CSV", "cwd": "working directory",
-    "desc": "description", "dest": "destination", "dir": "directory", "dob": "date of birth", "dst": "destination",
-    "eq": "equation", "err": "error", "eur": "EUR", "expr": "expression", "exprs": "expressions", "ext": "extension",
-    "filename": "file name", "filepath": "file path", "fmt": "format", "freq": "frequency", "func": "function",
-    "gid": "group ID", "html": "HTML", "iata": "IATA code", "icao": "ICAO code", "id": "ID", "ids": "IDs", "idx": "index",
-    "img": "image", "isbn": "ISBN", "iso": "ISO code", "json": "JSON", "lang": "language", "lat": "latitude",
-    "len": "length", "lng": "longitude", "loc": "location", "lon": "longitude", "lvl": "level", "msg": "message",
-    "num": "number", "org": "organisation", "param": "parameter", "params": "parameters", "pct": "percentage", "pdf": "PDF",
-    "perpage": "entries per page", "pkg": "package", "pos": "position", "prev": "previous", "prio": "priority",
-    "qty": "quantity", "repo": "repository", "sku": "SKU", "sql": "SQL", "src": "source", "std": "standard deviation",
-    "stdev": "standard deviation", "str": "text", "tel": "telephone", "tz": "time zone", "uid": "user ID", "uri": "URI",
-    "url": "URL", "urls": "URLs", "usd": "USD", "uuid": "UUID", "val": "value", "vals": "values", "var": "variable",
-    "vars": "variables", "ver": "version", "wid": "width", "xml": "XML",
+    "addr": "address", "api": "API", "attr": "attribute", "avg": "average", "bmi": "BMI", "cnt": "count", "csv": "CSV",
+    "cwd": "working directory", "desc": "description", "dest": "destination", "dir": "directory", "dob": "date of birth",
+    "dst": "destination", "eq": "equation", "err": "error", "eur": "EUR", "expr": "expression", "exprs": "expressions",
+    "ext": "extension", "filename": "file name", "filepath": "file path", "fmt": "format", "freq": "frequency",
+    "func": "function", "gid": "group ID", "html": "HTML", "iata": "IATA code", "icao": "ICAO code", "id": "ID",
+    "ids": "IDs", "idx": "index", "img": "image", "isbn": "ISBN", "iso": "ISO", "json": "JSON", "lang": "language",
+    "lat": "latitude", "len": "length", "lng": "longitude", "loc": "location", "lon": "longitude", "lvl": "level",
+    "mcp": "MCP", "msg": "message", "num": "number", "org": "organisation", "param": "parameter", "params": "parameters",
+    "pct": "percentage", "pdf": "PDF", "perpage": "entries per page", "pkg": "package", "pos": "position",
+    "prev": "previous", "prio": "priority", "qty": "quantity", "repo": "repository", "sku": "SKU", "smiles": "SMILES",
+    "sql": "SQL", "src": "source", "std": "standard deviation", "stdev": "standard deviation", "str": "text",
+    "tel": "telephone", "tz": "time zone", "uid": "user ID", "uri": "URI", "url": "URL", "urls": "URLs", "usd": "USD",
+    "uuid": "UUID", "val": "value", "vals": "values", "var": "variable", "vars": "variables", "ver": "version",
+    "wid": "width", "xml": "XML",
 }  # fmt: skip
 _UNITS = {
     "bytes": "bytes", "celsius": "degrees Celsius", "cents": "cents", "cm": "cm", "days": "days", "degrees": "degrees",
@@ -65,6 +66,10 @@ def label(name: str) -> str:
     words = [word for token in _SPLIT.findall(name) for word in _spoken(token)]
     if len(words) >= 2 and words[-1] == "at" and words[-2].endswith("ed"):
         words = [*words[:-2], _TIMES.get(words[-2], f"time it was {words[-2]}")]
+    if words[-1:] in (["created"], ["updated"], ["modified"]) and len(words) == 1:
+        return _TIMES[words[0]]
+    if words[-2:] == ["standard deviation", "dev"]:
+        words.pop()
     if len(words) == 1:
         # A bare preposition reads as one: "the to of the leg"; quoted singly it cannot be taken for a literal.
         return f"'{words[0]}' field" if words[0] in _PREPOSITIONS else words[0]

@@ -19,6 +19,7 @@ from firefly_mcp.tasks.gates import (
     completeness_gate,
     determinacy_gate,
     evidence_gate,
+    guessable,
     leakage_gate,
     necessity_gate,
     observe,
@@ -112,32 +113,28 @@ def objections(task: Task, replay: Replay, grounds: Grounds | None = None) -> li
 
 
 def without_repeats(tasks: Sequence[Task]) -> Ledger:
-    """The set gates, over tasks that passed all others: each is admitted or rejected by what was taken before it.
+    """The set gates, over tasks that passed all others: uniqueness, by what was taken before, and what a guesser has right.
 
-    What a guesser may have right is a share of the set that is left, so it is counted anew until that size stands: the set is
-    then admitted again by itself.
+    What is admitted is admitted again by itself.
     """
-    expected = len(tasks)
-    while True:
-        ledger = _taken_in_turn(tasks, expected)
-        if len(ledger.admitted) >= expected:
-            return ledger
-        expected = len(ledger.admitted)
-
-
-def _taken_in_turn(tasks: Sequence[Task], expected: int) -> Ledger:
     ledger = Ledger()
-    repeats = Repeats(expected)
+    repeats = Repeats()
+    unique = []
     for task in tasks:
         verdict = repeats.uniqueness(task)
-        if verdict.passed:
-            verdict = repeats.guesser(task) or verdict
         judged = task.model_copy(update={"verdicts": [*task.verdicts, verdict]})
         if verdict.passed:
             repeats.take(judged)
-            ledger.admitted.append(judged)
+            unique.append(judged)
         else:
             ledger.rejected.append(judged)
+    left = guessable(unique)
+    for task in unique:
+        if task.id in left:
+            verdict = Verdict(gate="leakage", passed=False, reason="other tasks have this answer: too easily guessed")
+            ledger.rejected.append(task.model_copy(update={"verdicts": [*task.verdicts, verdict]}))
+        else:
+            ledger.admitted.append(task)
     return ledger
 
 

@@ -109,7 +109,7 @@ class _Writing:
         sought = self._sought(at)
         if sought:
             frames: Frames = FIRST if at == 0 else NEXT if self._clauses.follows(at) else APART
-            return _capital(self._framed([way for way in frames if ":" not in way[1]], self._said(ASK, [sought]))) + "."
+            return _stopped(_capital(self._framed([way for way in frames if ":" not in way[1]], self._said(ASK, [sought]))))
         clause = self._clause(at)
         fields = self._fields(at)
         if self._clauses.is_aside(at) or self._choice.below(5) < 3:

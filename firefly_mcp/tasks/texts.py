@@ -21,7 +21,7 @@ MOST_ROWS = 60
 
 _LINE = re.compile(
     r"[ \t]*(?:[-*•+][ \t]+|\d{1,2}[.)][ \t]+)?(?P<mark>\*{0,2})(?P<label>[^\W\d_][\w ()'/-]{0,38}?)(?P=mark)"
-    r"[ \t]*(?P<sign>[:=：])(?P=mark)[ \t]+(?P<value>\S.*?)[ \t]*\Z"
+    r"[ \t]*(?P<sign>[:=：])\*{0,2}[ \t]+(?P<value>\S.*?)[ \t]*\Z"
 )
 _PLAIN_LABEL = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)?(?:[ _/-][^\W\d_]+(?:['-][^\W\d_]+)?){0,3}")
 _NO_LABEL = frozenset(

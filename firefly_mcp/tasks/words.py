@@ -23,7 +23,8 @@ _PLAIN = re.compile(
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _CUT = re.compile(
     r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
-    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? so (?:that|subsequent)\b|,? suitable for\b"
+    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|to|in|of) (?:its|their|your)\b"
+    r"|,? so (?:that|subsequent)\b|,? suitable for\b"
 )
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
@@ -43,8 +44,8 @@ _OTHER_VERBS = frozenset(
     """append bundle cherry-pick clean combine compile conduct count crawl crop cross customize decompose draft draw echo
     emit enter evaluate fill filter find flatten gather give group guess highlight isolate label make manage map mask
     maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild redact
-    reduce reflect reshape resize restore reverse rotate salvage scale scrub set shift shorten shuffle slice smooth
-    swap tabulate take trim turn unpack use wrap""".split()
+    reduce reflect reshape resize restore reverse rotate stage overlay regenerate supply correct provision widen
+    salvage scale scrub set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -65,6 +66,8 @@ _EVENTS = frozenset(
     """analysis audit check comparison conversion decomposition editing elimination inspection interpolation lookup
     management operations redaction regression search simulation test update validation""".split()
 )
+_MEANS = frozenset("algorithm approach equation formula function method procedure sieve technique theorem".split())
+"""What is used to find something; it is not what is found."""
 _SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
 _QUESTIONS = frozenset("how what where whether which who why".split())
 _FINDS = re.compile(r"(?:find|get|calculate|compute|work out|determine|count|retrieve|fetch|show) the (.+)")
@@ -91,7 +94,7 @@ def outcome(tool: Tool) -> str:
     """What the tool finds, where its goal says so, else ``""``: of ``find the weekday name for a date`` the weekday name."""
     found = _FINDS.fullmatch(goal(tool))
     noun = _HEAD_END.split(found.group(1))[0].split() if found else []
-    return " ".join(noun) if 1 <= len(noun) <= 4 and noun[-1].lower() not in _DANGLING else ""
+    return " ".join(noun) if 1 <= len(noun) <= 4 and noun[-1].lower() not in _DANGLING | _EVENTS | _MEANS else ""
 
 
 def sought(said: str) -> str:
@@ -121,10 +124,11 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
     first = _CUT.split(_FILLER.sub("", plain))[0].strip()
     words = [word for word in first.replace("/", " or ").split() if word.lower() not in _NEEDLESS]
     odd = next((place for place, word in enumerate(words) if not _PLAIN.fullmatch(word)), len(words))
+    cut_short = odd < min(3, len(words))
     words = _to_length(_without_open_list(words[:odd]))
-    while words and words[-1].lower().strip(",") in _DANGLING:
+    while words and words[-1].lower().strip(",") in _DANGLING and not _names_operand(words):
         words.pop()
-    if not 2 <= len(words) <= MAX_GOAL_WORDS or (odd < 3 and odd < len(words)):
+    if not 2 <= len(words) <= MAX_GOAL_WORDS or cut_short:
         return ""
     words[-1] = words[-1].rstrip(",")
     if len(_SPANISH & {word.lower() for word in words}) > 1:
@@ -132,6 +136,11 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
     if any(word.lower() in _POINTING or word in _SHOUTED for word in words):
         return ""
     return _imperative_phrase(_sentence_case(words, description), verb_of_name)
+
+
+def _names_operand(words: Sequence[str]) -> bool:
+    """Whether the last word is no article but the operand ``a``, as in ``subtract b from a``."""
+    return words[-1] in ("a", "A") and len(words) > 2 and words[-2].lower() in ("from", "and", "by", "to", "with")
 
 
 def _without_open_list(words: list[str]) -> list[str]:
@@ -142,7 +151,11 @@ def _without_open_list(words: list[str]) -> list[str]:
     ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)
     if ends is not None and ends - comma <= 6 and len(words) <= MAX_GOAL_WORDS:
         return words
-    if ends is None and comma >= 2 and not any(word.endswith(",") for word in words[comma + 1 :]):
+    if (
+        ends is None
+        and comma >= (3 if words[1].lower() in _DETERMINERS else 2)
+        and not any(word.endswith(",") for word in words[comma + 1 :])
+    ):
         return words[: comma + 1]
     before = " ".join(words[: comma + 1])
     cut = max(before.rfind(mark, 12) for mark in _SOFT_CUT)
@@ -207,7 +220,7 @@ def _with_article(phrase: str) -> str:
     """``delete task`` is ``delete the task``; what is plural, or has its own determiner, stays."""
     verb, rest = re.fullmatch(r"(look up|\S+) ?(.*)", phrase).groups()  # type: ignore[union-attr]
     words = rest.split()
-    if not words or words[0].endswith("ly") or (words[0][0].isupper() and not words[0].isupper()):
+    if not words or len(words[0]) == 1 or words[0].endswith("ly") or (words[0][0].isupper() and not words[0].isupper()):
         return phrase
     if words[0].lower() in _DETERMINERS | _DANGLING | {
         "if",

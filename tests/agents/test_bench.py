@@ -240,6 +240,21 @@ async def test_killed_in_the_middle_and_resumed_it_ends_as_if_it_had_not_been(st
     assert RunFolder.load(store.parent / "killed").rollouts()[: len(before)] == before, "what was done is not done again"
 
 
+async def test_a_budget_of_the_whole_run_leaves_the_rest_for_later(
+    store: Path, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = store.parent / "run"
+    async with endpoint(plan_follower(tasks[0])) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        with Recording(store) as recording:
+            some = BenchSettings(concurrency=1, max_tokens=1)
+            first = await bench(tasks, recording, subject_named("m", tasks), some, out=out)
+            rest = await bench(tasks, recording, subject_named("m", tasks), BenchSettings(), out=out)
+    assert (first["tasks"], first["rollouts_left"]) == (1, 2)
+    assert (rest["tasks"], rest["rollouts_left"]) == (3, 0)
+
+
 async def test_a_run_folder_takes_no_other_run(store: Path, tasks: list[Task]) -> None:
     out = store.parent / "run"
     with Recording(store) as recording:
@@ -287,6 +302,8 @@ def test_what_cannot_be_run_is_said_in_one_line(
     assert "--model NAME is missing" in capsys.readouterr().err
     with pytest.raises(UsageError, match="no task is left with --split nowhere; it has the splits"):
         chosen_tasks(made[0] / "tasks.jsonl", split="nowhere")
+    assert main(["bench", "--store", str(store), "--tasks", file, "--model", "oracle", "--suite", "mcpmark"]) == 2
+    assert "--suite mcpmark cannot run offline: it needs the tasks of MCPMark" in capsys.readouterr().err
     with pytest.raises(FireflyError, match="not the folder of a benchmark run"):
         RunFolder.load(tmp_path)
     assert main(["bench", "leaderboard", str(tmp_path)]) == 2

@@ -53,6 +53,7 @@ def test_an_attempt_that_follows_the_plan_is_right_and_one_that_guesses_is_not(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")  # TRL's own, and those of what it imports
 def test_trl_trains_a_step_on_environments_of_recorded_tasks(
     tasks: list[Task], recording: Recording, url: str, tmp_path: Path
 ) -> None:

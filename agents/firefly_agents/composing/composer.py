@@ -122,17 +122,18 @@ class Composer:
             raise UsageError(f"{self._recording.path}: no exploration of these servers to compose on; 'firefly explore' first")
         held = self._held()
         report.held = dict(Counter(session.labels["composed"] for session in held.values()))
-        planned = self._planned(known)
         wanted = sum(self._settings.sessions.get(kind, 0) for kind in KINDS)
-        done = 0
+        done = sum(report.held.get(kind, 0) for kind in KINDS)
+        planned = self._planned(known, held)
         first, second = self._workshop.pool(relation.stateless), self._workshop.pool(relation.stateless)
         try:
+            await looks.confirm(list(held.values()), relation, least=1, pool=second)  # what an interrupted run left
             while batch := list(itertools.islice(planned, BATCH)):
                 if self._out_of_time():
                     break
                 done += len(batch)
                 bad = unsteady(self._recording)
-                todo = [scenario for scenario in batch if scenario.key not in held and self._sound(scenario, bad)]
+                todo = [scenario for scenario in batch if self._sound(scenario, bad)]
                 await self._hold(todo, performer, first)
                 keys = {scenario.key for scenario in batch}
                 sessions = [session for session in self._composed() if session.key in keys]
@@ -153,24 +154,27 @@ class Composer:
 
         await each(todo, one, self._settings.explore.concurrency, spent=self._out_of_time)
 
-    def _planned(self, known: Known) -> Iterator[Scenario]:
-        """The kinds in turn, each up to its number."""
+    def _planned(self, known: Known, held: Mapping[str, Session]) -> Iterator[Scenario]:
+        """The kinds in turn, each up to its number, those that are held already counted in."""
         seed = self._settings.explore.seed
         files = {name: {PurePosixPath(path).name for path in folder.paths} for name, folder in self._workshop.files().items()}
         stateful = Stateful(known, seed=seed, unsteady=unsteady(self._recording), fixed=files)
         memory = ValueMemory.of_recording(self._recording)
         crossing = Crossing(known, memory, load_graph(self._recording, seed=seed), seed=seed)
         sources: dict[str, Iterator[Scenario]] = {
-            "stateful": _few_of_each(stateful.scenarios(), self._settings.per_server),
+            "stateful": _few_of_each(stateful.scenarios(), self._settings.per_server, held),
             "crossing": crossing.scenarios(),
             "lone": lone(known, ready(self._recording, known), seed=seed),
         }
-        left = {kind: self._settings.sessions.get(kind, 0) for kind in KINDS}
+        before = Counter(session.labels["composed"] for session in held.values())
+        left = {kind: max(0, self._settings.sessions.get(kind, 0) - before[kind]) for kind in KINDS}
         while any(left.values()):
             for kind in KINDS:
                 scenario = next(sources[kind], None) if left[kind] else None
-                left[kind] = left[kind] - 1 if scenario is not None else 0
-                if scenario is not None:
+                if scenario is None:
+                    left[kind] = 0
+                elif scenario.key not in held:
+                    left[kind] -= 1
                     yield scenario
 
     def _sound(self, scenario: Scenario, bad: Collection[ToolKey]) -> bool:
@@ -200,13 +204,13 @@ class Composer:
         report.cpu_seconds = round(cpu_seconds() - self._cpu, 1)
 
 
-def _few_of_each(scenarios: Iterable[Scenario], most: int) -> Iterator[Scenario]:
-    """The scenarios, those of one server up to a number."""
-    counts: Counter[str] = Counter()
+def _few_of_each(scenarios: Iterable[Scenario], most: int, held: Mapping[str, Session]) -> Iterator[Scenario]:
+    """The scenarios, those of one server up to a number, those that are held already counted in."""
+    counts = Counter(session.labels["server"] for session in held.values() if "server" in session.labels)
     for scenario in scenarios:
         server = scenario.servers[0]
-        if counts[server] < most:
-            counts[server] += 1
+        if scenario.key in held or counts[server] < most:
+            counts[server] += scenario.key not in held
             yield scenario
 
 

@@ -57,7 +57,8 @@ async def record_neighbours(
     """
     replay = strict_replay(recording)
     planned = Beside(tasks, specs, replay, seed=settings.seed)
-    scenarios = list(planned.scenarios())
+    scenarios = list({scenario.key: scenario for scenario in planned.scenarios()}.values())
+    Random(f"{settings.seed}/order").shuffle(scenarios)  # what time leaves for is a fair part of all
     workshop = Workshop(recording, specs, settings)
     performer = Performer(workshop, settings.budget)
     relation = replay.index.relation

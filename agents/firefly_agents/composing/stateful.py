@@ -38,7 +38,7 @@ class Stateful:
         self._fixed = fixed
         self._readers: dict[str, list[Call]] = defaultdict(list)
         for key, calls in known.good.items():
-            if self._reads(key):
+            if self._reads(key) and key not in self._unsteady:
                 self._readers[key.server] += calls[:8]
 
     def scenarios(self) -> Iterator[Scenario]:
@@ -92,7 +92,7 @@ class Stateful:
             self._read_last(script, base)
         if not self._anything_read(script):
             return None
-        return script.scenario("stateful", writer=str(writer), number=number)
+        return script.scenario("stateful", server=writer.server, writer=str(writer), number=number)
 
     def _play(self, script: Script, call: Call, *, vary: bool, room: int) -> int | None:
         """Take over a call with what it needs, and reads after each write; gives the number of writes, None where it fails."""

@@ -3,6 +3,7 @@
 from firefly_mcp.tasks.gates.bindings import binding_gate, evidence_gate
 from firefly_mcp.tasks.gates.determinacy import determinacy_gate
 from firefly_mcp.tasks.gates.grounds import Grounds
+from firefly_mcp.tasks.gates.guesser import guessable
 from firefly_mcp.tasks.gates.necessity import necessity_gate
 from firefly_mcp.tasks.gates.observed import Observed, PlanBrokenError, observe
 from firefly_mcp.tasks.gates.repeats import Repeats
@@ -19,6 +20,7 @@ __all__ = [
     "completeness_gate",
     "determinacy_gate",
     "evidence_gate",
+    "guessable",
     "leakage_gate",
     "necessity_gate",
     "observe",

@@ -1,4 +1,4 @@
-"""Gates over a set of tasks: uniqueness (no near-duplicates) and the part of leakage that a constant guesser shows."""
+"""The gate of uniqueness over a set of tasks: none is nearly the same as another."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from firefly_mcp.canonical import hash_json
 from firefly_mcp.tasks.model import Task, Verdict
 
 PER_ABSTRACT_PLAN = 6
-GUESSER_SHARE = 0.05
-"""How often a guesser may be right who answers each field with its most frequent value in the other tasks."""
 SHINGLE = 4
 NEAR = 0.85
 
@@ -18,11 +16,8 @@ NEAR = 0.85
 class Repeats:
     """Takes tasks one by one and refuses those that repeat what was already taken."""
 
-    def __init__(self, expected: int) -> None:
-        """``expected`` is about how many tasks the set will have; the guesser's share is counted against it."""
-        self._allowed = expected * GUESSER_SHARE
-        self._repeated = 0
-        self._values: set[tuple[str, str]] = set()
+    def __init__(self) -> None:
+        """Begin with none."""
         self._ids: set[str] = set()
         self._requests: set[str] = set()
         self._near: dict[str, list[frozenset[str]]] = defaultdict(list)
@@ -50,31 +45,13 @@ class Repeats:
                 return "the request is nearly that of another task"
         return ""
 
-    def guesser(self, task: Task) -> Verdict | None:
-        """A failed leakage verdict if its answer is known from other tasks and too many are already, else None.
-
-        When a value is asked for twice, the guesser has both right: a repeat counts for two.
-        """
-        if self._is_repeat(task) and 2 * (self._repeated + 1) > self._allowed:
-            return Verdict(gate="leakage", passed=False, reason="other tasks have this answer: too easily guessed")
-        return None
-
-    def _is_repeat(self, task: Task) -> bool:
-        return all(pair in self._values for pair in _pairs(task))
-
     def take(self, task: Task) -> None:
         """Count an admitted task."""
         self._ids.add(task.id)
         self._requests.add(_plain(task.request))
         self._solutions.add(_solution(task))
         self._plans[task.abstract_plan] += 1
-        self._repeated += self._is_repeat(task)
-        self._values.update(_pairs(task))
         self._near[_tools(task)].append(_shingles(task.request))
-
-
-def _pairs(task: Task) -> list[tuple[str, str]]:
-    return [(name, hash_json(value)) for name, value in task.answer.items()]
 
 
 def _solution(task: Task) -> str:

@@ -2,7 +2,7 @@
 
 It answers from the request alone, with constants, and with what any single recorded call shows that can be made from the
 request's literals, by the names of the answer's fields. (The most frequent value over a set of tasks is
-:class:`~firefly_mcp.tasks.gates.repeats.Repeats`.) What it has right is right by the reward's own comparison.
+:class:`~firefly_mcp.tasks.gates.guesser.Guesser`.) What it has right is right by the reward's own comparison.
 """
 
 from __future__ import annotations
