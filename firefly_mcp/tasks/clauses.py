@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
 from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, BOTH, BOTH_SETS, EACH, HERE, WITH, Choice
-from firefly_mcp.tasks.labels import listed, path_label, plural, with_unit
+from firefly_mcp.tasks.labels import as_name, listed, path_label, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
 from firefly_mcp.tasks.slots import written
@@ -201,7 +201,7 @@ def is_untold(label: str) -> bool:
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
     if label not in _UNTOLD:
-        return f"'{label}' field" if len(label) == 1 and label.isascii() else label
+        return as_name(label)
     return outcome(step.tool) or ("result" if label == "entry" else label)
 
 
