@@ -110,6 +110,7 @@ class Clauses:
     def _in_role(self, binding: Binding, role: str, value: str, *, aside: bool) -> str:
         if select_label(binding.select) == role:
             return value
+        role = _with_unit(role)
         if self._brief or (aside and self._choice.below(3)):
             return f"{role}: {value}"
         return self._choice.of(AS).format(value=value, role=role)
@@ -118,7 +119,7 @@ class Clauses:
         """The value of an earlier step."""
         source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
         step = self._steps[source]
-        called = _called(select_label(binding.select), step)
+        called = _with_unit(_called(select_label(binding.select), step))
         value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
