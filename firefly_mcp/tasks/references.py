@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.tasks.frames import EXTREME, IN_ORDER, NAMED, WHERE, WHICH, Choice
+from firefly_mcp.tasks.frames import EXTREME, IN_ORDER, NAMED, WHERE, WHICH, Choice, Frames
 from firefly_mcp.tasks.labels import item_label, listed, path_label, with_unit
 from firefly_mcp.tasks.literals import predicates
 from firefly_mcp.tasks.slots import written
@@ -36,19 +36,23 @@ def taken(select: JsonObject, called: str, choice: Choice, *, aside: bool = Fals
             which = choice.of(WHICH).format(item=item, conditions=said)
         # "the total for total 5" would say nothing of the item.
         ways = [way for way in WHERE if called not in labels or "{which}" in way[1]]
-        ways = [way for way in ways if "(" not in way[1]] if aside else ways
-        return choice.of(ways).format(of=called, which=which, conditions=said)
+        return choice.of(_plain(ways, aside=aside)).format(of=called, which=which, conditions=said)
     if "first" in select:
-        ways = [way for way in IN_ORDER if "(" not in way[1]] if aside else IN_ORDER
-        return choice.of(ways).format(of=called, nth="last" if select["first"].get("desc") else "first")
+        return choice.of(_plain(IN_ORDER, aside=aside)).format(
+            of=called, nth="last" if select["first"].get("desc") else "first"
+        )
     for how, most in (("argmin", "lowest"), ("argmax", "highest")):
         if how in select:
             if select[how] == "$":
                 return f"{most} {called}"
             by, _ = with_unit(path_label(keys_of(str(select[how]))))
-            ways = [way for way in EXTREME if "(" not in way[1]] if aside else EXTREME
-            return choice.of(ways).format(of=called, item=_item(select), most=most, by=by)
+            return choice.of(_plain(EXTREME, aside=aside)).format(of=called, item=_item(select), most=most, by=by)
     return called
+
+
+def _plain(ways: Frames, *, aside: bool) -> Frames:
+    """The frames that can stand in parentheses when what is said stands there already."""
+    return [way for way in ways if "(" not in way[1]] if aside else ways
 
 
 def stated(label: str, value: object) -> str:

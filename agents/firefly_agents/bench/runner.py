@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -110,8 +111,8 @@ async def bench(
         run.replace(sorted(rollouts, key=order_of(tasks)))
     left = len(todo) - len(fresh)
     if left:
-        whole = {task.id for task in tasks if sum(one.task == task.id for one in rollouts) == attempts}
-        rollouts = [one for one in rollouts if one.task in whole]
+        sizes = Counter(one.task for one in rollouts)
+        rollouts = [one for one in rollouts if sizes[one.task] == attempts]
         if not rollouts:
             raise TaskError("the run's budget ended it before any task had all its attempts; run it again to go on")
     return {**score(tasks, sorted(rollouts, key=order_of(tasks)), ran_with, price=settings.price), "rollouts_left": left}
@@ -182,7 +183,9 @@ class _Work:
         keep: Callable[[Rollout], None],
     ) -> list[Rollout]:
         """Make these attempts, several at once, until they are done or a budget of the run is spent."""
-        total, found, waiting = before + len(todo), list[Rollout](), iter(todo)
+        total, waiting = before + len(todo), iter(todo)
+        found: list[Rollout] = []
+        late: list[Rollout] = []
         progress("bench", before, total)
 
         async def work(url: str) -> None:
@@ -192,6 +195,8 @@ class _Work:
                 one = await self._attempt(task, attempt, url, http)
                 keep(one)
                 found.append(one)
+                if not self._label(one):
+                    late.append(one)
                 progress("bench", before + len(found), total)
 
         async with (
@@ -201,7 +206,7 @@ class _Work:
         ):
             for _ in range(min(self._settings.concurrency, len(todo))):
                 group.start_soon(work, url)
-        for one in found:
+        for one in late:  # their sessions ended after their subjects had
             self._label(one)
         return found
 
@@ -242,16 +247,20 @@ class _Work:
         self._tokens += one.tokens
         return one
 
-    def _label(self, one: Rollout) -> None:
-        """Keep the outcome and the resolved configuration with the session in the recording."""
-        if self._recording.readonly:
-            return
+    def _label(self, one: Rollout) -> bool:
+        """Keep the outcome and the resolved configuration with the session in the recording; says whether it was there."""
+        if self._recording.readonly or not one.calls:
+            return True
         labels = {"bench": self._name, "task": one.task, "attempt": one.attempt, "reward": one.reward, "answer": one.answer}
         with suppress(StoreError), self._recording.transaction() as db:
-            db.execute(
-                "UPDATE session SET labels = json_patch(labels, ?), config = ? WHERE kind = 'replay' AND labels ->> 'name' = ?",
+            # From the latest on: the session is among the last few, and there may be many.
+            found = db.execute(
+                "UPDATE session SET labels = json_patch(labels, ?), config = ? WHERE id = (SELECT id FROM session"
+                " WHERE kind = 'replay' AND labels ->> 'name' = ? ORDER BY id DESC LIMIT 1) RETURNING id",
                 (text(labels | ({"failure": one.failure} if one.failure else {})), text(self._manifest), one.session),
-            )
+            ).fetchall()
+            return bool(found)
+        return False
 
 
 def calls_of(task: Task, seen: Sequence[Seen], tools: dict[str, Tool]) -> list[RolloutCall]:
