@@ -67,6 +67,7 @@ class _Writing:
         self._steps = steps_of(plan, tools)
         self._choice = choice
         self._brief = brief
+        self._used: set[str] = set()
         self._clauses = Clauses(self._steps, choice, brief=brief)
         self._asked: list[list[tuple[str, Proof]]] = [
             [(labels[name], proof) for name, proof in evidence.items() if step.holds(proof.node)] for step in self._steps
@@ -141,7 +142,9 @@ class _Writing:
     def _framed(self, frames: Frames, clause: str) -> str:
         if self._brief:
             frames = [way for way in frames if len(way[1].split()) <= 2]
-        return self._choice.of(frames).format(clause)
+        frame = self._choice.of([way for way in frames if way[1] not in self._used] or frames)
+        self._used.add(frame)
+        return frame.format(clause)
 
     def _sentences(self, clauses: object) -> str:
         return "".join(f"{_stopped(_capital(clause))} " for clause in clauses)  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ _PLAIN = re.compile(
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _CUT = re.compile(
     r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
-    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|to|in|of) (?:its|their|your)\b"
+    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|to|in|of) (?i:its|their|your|this|these)\b"
     r"|,? so (?:that|subsequent)\b|,? suitable for\b"
 )
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
@@ -42,10 +42,10 @@ _DANGLING = frozenset(
 _DETERMINERS = frozenset("a an the all any one two three each every whether if multiple several existing new".split())
 _OTHER_VERBS = frozenset(
     """append bundle cherry-pick clean combine compile conduct count crawl crop cross customize decompose draft draw echo
-    emit enter evaluate fill filter find flatten gather give group guess highlight isolate label make manage map mask
-    maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild redact
-    reduce reflect reshape resize restore reverse rotate stage overlay regenerate supply correct provision widen
-    salvage scale scrub set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
+    emit enter evaluate fill filter find flatten freeze gather give group guess highlight isolate label make manage
+    map mask maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild
+    redact reduce reflect reshape resize restore reverse rotate stage overlay regenerate supply correct provision
+    widen salvage scale scrub set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -111,7 +111,9 @@ def goals(tool: Tool) -> tuple[str, ...]:
 def _goals(server: str, name: str, title: str, description: str) -> tuple[str, ...]:
     by_name = _from_name(server, name, f"{title} {description}")
     verb = by_name.split()[0]
-    found = [_phrase(description, verb, description), _phrase(title, verb, description)]
+    # A title made of a name with its group before it ("Textextraction  Ocr Pdf") says no more than the name.
+    titled = "" if "__" in name else _phrase(title, verb, description)
+    found = [_phrase(description, verb, description), titled]
     told = [phrase for phrase in found if phrase and not ("_" in name and name.lower() in phrase.lower())]
     return (*dict.fromkeys(told), by_name)
 
