@@ -18,7 +18,8 @@ from firefly_mcp.replay import Replay
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.model import Task
