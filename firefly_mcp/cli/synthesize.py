@@ -40,11 +40,11 @@ def command(store: Path, tasks_file: Path, model: str, count: int | None, as_jso
     from firefly_mcp.store.recording import Recording
     from firefly_mcp.tasks.model import write_tasks
 
-    writer, asked = writer_named(model), None
+    writer = asked = None
     if model != OFFLINE:
         from firefly_agents.model_gates import ModelGates
 
-        asked = ModelGates(model)
+        writer, asked = writer_named(model), ModelGates(model)
     with Recording(store) as recording:
         synthesis = anyio.run(partial(synthesize, recording, count=count, writer=writer, asked=asked))
     summary = synthesis.ledger.summary()
