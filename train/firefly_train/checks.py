@@ -128,8 +128,14 @@ class Fit:
     most_response: int
 
 
-def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int) -> Fit:
-    """Keep the tasks whose prompt and followed plan are within the budget.
+def fitting(
+    tokenizer: Any,
+    demonstrations: Sequence[Demonstration],
+    most_prompt: int,
+    most_response: int,
+    most_tasks: int | None = None,
+) -> Fit:
+    """Keep the tasks whose prompt and followed plan are within the budget; of each split, the ``most_tasks`` shortest.
 
     Raises:
         TaskError: none is.
@@ -142,6 +148,12 @@ def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt
             f"no task fits {most_prompt} prompt and {most_response} response tokens; the shortest needs {shortest}:"
             " raise data.max_prompt_length and data.max_response_length"
         )
+    if most_tasks:
+        ranked = sorted(range(len(kept)), key=lambda place: (sum(kept[place][0]), kept[place][1].task.id))
+        chosen: list[int] = []
+        for split in {shown.task.split for _, shown in kept}:
+            chosen += [place for place in ranked if kept[place][1].task.split == split][:most_tasks]
+        kept = [kept[place] for place in sorted(chosen)]
     return Fit(
         demonstrations=[shown for _, shown in kept],
         left_out=len(measured) - len(kept),

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -40,7 +40,7 @@ WEIGHTS = "+reward.custom_reward_function.reward_kwargs.weights"
 class Order:
     """What the user asked for. ``model``, ``proxy`` and ``warm_start_steps`` replace what the preset says, or would start.
 
-    ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
+    So does ``most_tasks`` (0: all). ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
     """
 
     tasks: Path
@@ -53,6 +53,7 @@ class Order:
     warm_start_steps: int | None = None
     weights: tuple[tuple[str, float], ...] = ()
     overrides: tuple[str, ...] = ()
+    most_tasks: int | None = None
 
 
 def train(order: Order, note: Note) -> JsonObject:
@@ -65,6 +66,8 @@ def train(order: Order, note: Note) -> JsonObject:
     """
     versions = checks.check_installed()
     chosen = preset.load(order.preset)
+    if order.most_tasks is not None:
+        chosen = replace(chosen, most_tasks=order.most_tasks or None)
     told = preset.told(order.overrides)
     tasks = read_tasks(order.tasks)
     require_training(split_rows(tasks))
@@ -183,11 +186,12 @@ def _fit(
         checks.check_names(tokenizer, demonstrations)
     most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
     most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
-    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
+    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response, chosen.most_tasks)
     if fit.left_out:
+        few = f", or not among the {chosen.most_tasks} shortest of their split" if chosen.most_tasks else ""
         note(
             f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {most_prompt} prompt"
-            f" or {most_response} response tokens"
+            f" or {most_response} response tokens{few}"
         )
     return fit
 
