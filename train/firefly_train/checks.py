@@ -128,14 +128,19 @@ class Fit:
     most_response: int
 
 
-def fitting(
-    tokenizer: Any,
-    demonstrations: Sequence[Demonstration],
-    most_prompt: int,
-    most_response: int,
-    most_tasks: int | None = None,
-) -> Fit:
-    """Keep the tasks whose prompt and followed plan are within the budget; of each split, the ``most_tasks`` shortest.
+def shortest(demonstrations: Sequence[Demonstration], most: int | None) -> list[Demonstration]:
+    """Of each split the ``most`` tasks with the fewest characters, in the order in which they came; None or 0: all."""
+    if not most:
+        return list(demonstrations)
+    ranked = sorted(demonstrations, key=lambda shown: (sum(len(str(part)) for part in shown.messages), shown.task.id))
+    kept: set[str] = set()
+    for split in {shown.task.split for shown in demonstrations}:
+        kept |= {shown.task.id for shown in [one for one in ranked if one.task.split == split][:most]}
+    return [shown for shown in demonstrations if shown.task.id in kept]
+
+
+def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int) -> Fit:
+    """Keep the tasks whose prompt and followed plan are within the budget.
 
     Raises:
         TaskError: none is.
@@ -148,12 +153,6 @@ def fitting(
             f"no task fits {most_prompt} prompt and {most_response} response tokens; the shortest needs {shortest}:"
             " raise data.max_prompt_length and data.max_response_length"
         )
-    if most_tasks:
-        ranked = sorted(range(len(kept)), key=lambda place: (sum(kept[place][0]), kept[place][1].task.id))
-        chosen: list[int] = []
-        for split in {shown.task.split for _, shown in kept}:
-            chosen += [place for place in ranked if kept[place][1].task.split == split][:most_tasks]
-        kept = [kept[place] for place in sorted(chosen)]
     return Fit(
         demonstrations=[shown for _, shown in kept],
         left_out=len(measured) - len(kept),
