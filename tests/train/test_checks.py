@@ -92,9 +92,9 @@ def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording:
 
 
 def test_the_shortest_tasks_of_each_split_are_kept(tasks: list[Task], recording: Recording) -> None:
-    fit = checks.fitting(Words(), demonstrate(tasks, recording), 1000, 1000, 1)
-    assert [shown.task.split for shown in fit.demonstrations] == ["train", "test"]
-    assert fit.left_out == 2
+    demonstrations = demonstrate(tasks, recording)
+    assert [shown.task.split for shown in checks.shortest(demonstrations, 1)] == ["train", "test"]
+    assert checks.shortest(demonstrations, 0) == demonstrations
 
 
 def test_when_no_task_fits_the_shortest_is_told(tasks: list[Task], recording: Recording) -> None:

@@ -38,9 +38,10 @@ WEIGHTS = "+reward.custom_reward_function.reward_kwargs.weights"
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for. ``model``, ``proxy`` and ``warm_start_steps`` replace what the preset says, or would start.
+    """What the user asked for. ``model``, ``proxy``, ``warm_start_steps`` and ``most_tasks`` (0: all) replace what the preset
+    says, or would start.
 
-    So does ``most_tasks`` (0: all). ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
+    ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
     """
 
     tasks: Path
@@ -72,7 +73,7 @@ def train(order: Order, note: Note) -> JsonObject:
     tasks = read_tasks(order.tasks)
     require_training(split_rows(tasks))
     with Recording(order.store) as recording:
-        demonstrations = demonstrate(tasks, recording)
+        demonstrations = checks.shortest(demonstrate(tasks, recording), chosen.most_tasks)
     folder = RunFolder.create(order.out)
     with _short_folder() as ray_folder, Children() as children, _terminable():
         url = _proxy(order.proxy, order.store, chosen, children, folder)
@@ -186,12 +187,11 @@ def _fit(
         checks.check_names(tokenizer, demonstrations)
     most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
     most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
-    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response, chosen.most_tasks)
+    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
     if fit.left_out:
-        few = f", or not among the {chosen.most_tasks} shortest of their split" if chosen.most_tasks else ""
         note(
             f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {most_prompt} prompt"
-            f" or {most_response} response tokens{few}"
+            f" or {most_response} response tokens"
         )
     return fit
 

