@@ -90,7 +90,7 @@ class ModelGates:
         ):
             out = Path(folder) / "run"
             await bench(tasks, reading, subject, settings, policy=policy, out=out)
-            held = by_task([task.id for task in tasks], RunFolder.load(out).rollouts())
+            held = by_task({task.id: task for task in tasks}, RunFolder.load(out).rollouts())
         return [task.model_copy(update={"verdicts": [*task.verdicts, _solved(held[task.id])]}) for task in tasks]
 
 

@@ -109,9 +109,9 @@ async def synthesize(
     if writer is not None:
         drafted = await writer.write(drafted, replay.index.tools)
     synthesis = await prove(drafted, recording, replay=replay, asked=asked, progress=progress)
+    divide(synthesis.ledger, recording, replay=replay)
     kept, left = balanced(synthesis.ledger.admitted, count)
     synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
-    divide(synthesis.ledger, recording, replay=replay)
     keep(recording, synthesis, replay)
     return synthesis
 

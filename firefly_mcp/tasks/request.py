@@ -115,7 +115,8 @@ class _Writing:
         fields = self._fields(at)
         if self._clauses.is_aside(at) or self._choice.below(5) < 3:
             return f"{_stopped(_capital(clause))} {_capital(self._said(ASK_APART, fields))}."
-        joint = self._choice.of(JOINT).format(self._said(ASK, fields))
+        ways = [way for way in JOINT if "and" in way[1]] if _is_question(clause) else JOINT
+        joint = self._choice.of(ways).format(self._said(ASK, fields))
         return _stopped(f"{_capital(clause)}{'' if joint[0] in ',;' else ' '}{joint}")
 
     def _sought(self, at: int) -> str:
@@ -171,5 +172,8 @@ def _capital(text: str) -> str:
 
 
 def _stopped(clause: str) -> str:
-    opening = clause.split()[0].lower()
-    return f"{clause}?" if opening in ("could", "can", "would") else f"{clause}."
+    return f"{clause}?" if _is_question(clause) else f"{clause}."
+
+
+def _is_question(clause: str) -> bool:
+    return clause.split()[0].lower() in ("could", "can", "would")

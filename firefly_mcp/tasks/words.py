@@ -41,11 +41,12 @@ _DANGLING = frozenset(
 )
 _DETERMINERS = frozenset("a an the all any one two three each every whether if multiple several existing new".split())
 _OTHER_VERBS = frozenset(
-    """append bundle cherry-pick clean combine compile conduct count crawl crop cross customize decompose draft draw echo
-    emit enter evaluate fill filter find flatten freeze gather give group guess highlight isolate label make manage
-    map mask maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild
-    redact reduce reflect reshape resize restore reverse rotate stage overlay regenerate supply correct provision
-    widen salvage scale scrub set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
+    """auto-fit drill express fire match substitute work append bundle cherry-pick clean combine compile conduct count
+    crawl crop cross customize decompose draft draw echo emit enter evaluate fill blur filter find flatten flip
+    sharpen watermark freeze gather give group guess highlight isolate label make manage map mask maximize minimize
+    pack perform pick pivot print produce project prove raise report rationalize rebuild redact reduce reflect reshape
+    resize restore reverse rotate stage overlay regenerate supply correct provision widen salvage scale scrub set
+    shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -273,6 +274,8 @@ def _from_name(server: str, name: str, told: str) -> str:
         return f"find out {' '.join(words)}"
     late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in _LATE_VERBS)
     place = 0 if _acts(words[0].lower()) else next(late, None)
+    if len(words) == 1 and place == 0:
+        return _IRREGULAR.get(words[0].lower(), words[0].lower())
     if place is None or len(words) == 1:
         return f"run the {' '.join(words)}" if words[-1].lower() in _EVENTS else f"work out the {' '.join(words)}"
     while len(words) > 2 and words[-1].lower() in _DANGLING:

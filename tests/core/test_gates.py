@@ -260,7 +260,7 @@ def test_a_tool_that_is_not_offered_cannot_be_part_of_the_plan(store: Recording)
     ],
 )
 def test_a_task_that_repeats_another_is_refused(store: Recording, changes: dict[str, Any], reason: str) -> None:
-    repeats = Repeats(10)
+    repeats = Repeats()
     repeats.take(task(store))
     found = repeats.uniqueness(task(store, **{"id": "t-2", **changes}))
     assert not found.passed
