@@ -19,7 +19,7 @@ from firefly_mcp.types import ToolKey, params_of
 
 TEXT = {"type": "string"}
 READ = {"readOnlyHint": True}
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {"name": "find_customer", "description": "Find a customer by name.", "annotations": READ},
     {"name": "list_orders", "description": "List the orders of a customer.", "annotations": READ},
     {"name": "get_balance", "description": "Read the balance of an account.", "annotations": READ},
@@ -28,8 +28,15 @@ TOOLS = [
     {"name": "count_orders", "description": "Count the orders of a customer.", "annotations": READ},
     {"name": "rate", "description": "The rate of a level.", "annotations": READ},
 ]
-FOUND = {"customer": {"id": "cus_8812", "city": "Bergen"}}
-ORDERS = {"orders": [{"id": "ord_1", "total": 41.5, "day": "2024-03-02"}, {"id": "ord_2", "total": 97.25, "day": "2024-05-11"}]}
+FOUND: dict[str, Any] = {"customer": {"id": "cus_8812", "city": "Bergen"}}
+ORDERS: dict[str, Any] = {
+    "orders": [
+        {"id": "ord_1", "total": 41.5, "day": "2024-03-02"},
+        {"id": "ord_2", "total": 97.25, "day": "2024-05-11"},
+    ]
+}
+    "orders": [{"id": "ord_1", "total": 41.5, "day": "2024-03-02"}, {"id": "ord_2", "total": 97.25, "day": "2024-05-11"}]
+}
 Made = tuple[str, dict[str, Any], dict[str, Any]]
 CHAIN: list[Made] = [
     ("find_customer", {"name": "Ida Holm"}, FOUND),
@@ -72,7 +79,7 @@ PLAN = [node("n1", "find_customer", {"name": "Ida Holm"}), node("n2", "list_orde
 
 
 def task(recording: Recording, **changes: Any) -> Task:
-    document = {
+    document: dict[str, Any] = {
         "id": "t-1",
         "request": 'Find the customer "Ida Holm" and tell me the id of the order with the highest total.',
         "answer": {"id": "ord_2"},
