@@ -35,8 +35,6 @@ ORDERS: dict[str, Any] = {
         {"id": "ord_2", "total": 97.25, "day": "2024-05-11"},
     ]
 }
-    "orders": [{"id": "ord_1", "total": 41.5, "day": "2024-03-02"}, {"id": "ord_2", "total": 97.25, "day": "2024-05-11"}]
-}
 Made = tuple[str, dict[str, Any], dict[str, Any]]
 CHAIN: list[Made] = [
     ("find_customer", {"name": "Ida Holm"}, FOUND),
