@@ -130,6 +130,14 @@ def test_the_order_by_which_an_item_is_chosen_must_be_said(store: Recording, req
     assert verdict(store, task(store, request=request_text))[0] == gate
 
 
+def test_items_that_have_no_common_order_are_refused_and_nothing_breaks(store: Recording) -> None:
+    mixed = {"orders": [{"id": "ord_1", "total": "none"}, {"id": "ord_2", "total": 97.25}]}
+    twice(store, [CHAIN[0], ("list_orders", {"customer": "cus_8812"}, mixed)])
+    gate, reason = verdict(store, task(store))
+    assert gate == "evidence"
+    assert "cannot be put in one order" in reason
+
+
 def test_a_default_may_be_stated_and_need_not_be(store: Recording) -> None:
     schema = {"type": "object", "properties": {"name": TEXT, "page": {"type": "integer", "default": 7}}}
     store.snapshot_tools("shop", [{"inputSchema": schema, **TOOLS[0]}])
