@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from firefly_mcp.dataset.division import divide
 from firefly_mcp.graph.store import read_graph
-from firefly_mcp.replay import Replay
+from firefly_mcp.replay import Replay, ReplayIndex
 from firefly_mcp.state.learn import store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -28,7 +28,7 @@ from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
 from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.types import SessionKind, ToolKey
+from firefly_mcp.types import Call, SessionKind, ToolKey
 from firefly_proxies.verify import execution_gate
 
 SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
@@ -58,14 +58,14 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     index = (replay or strict_replay(recording)).index
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     observations = Observations(index, recording.load_result)
-    offers = Offers(recording.load_result, variety, observations.others)
+    offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
     near = Distractors(index.tools, read_graph(recording).edges)
     setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
     assembly = Assembly(lambda candidate: draft(candidate, setting), lambda candidate: worth_asking(candidate, setting))
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
     unproven: dict[ToolKey, Candidate] = {}
-    for candidate in _composed(recording, index.tools, index.relation, variety):
+    for candidate in _composed(recording, index, variety, observations.changed):
         if not all(observations.enough(call) for call in candidate.calls):
             if len(candidate.calls) > 1:
                 unproven.setdefault(candidate.outcome.key, candidate)
@@ -84,11 +84,14 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     return list(found.values())
 
 
-def _composed(recording: Recording, tools, relation, variety) -> Iterator[Candidate]:  # type: ignore[no-untyped-def]
+def _composed(
+    recording: Recording, index: ReplayIndex, variety: Variety, changed: Callable[[Call], bool]
+) -> Iterator[Candidate]:
+    """The plans of every session from which tasks are made."""
     for session in queries.sessions(recording, evidence_only=True):
         if session.kind in SOURCES:
-            calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
-            yield from compose(calls, relation, variety)
+            calls = [call for call in queries.calls(recording, session=session.id) if call.key in index.tools]
+            yield from compose(calls, index.relation, variety, changed)
 
 
 async def prove(
@@ -99,7 +102,8 @@ async def prove(
     grounds = Grounds(replay)
     judged = [judge(task, replay, grounds) for task in tasks]
     passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
-    executed, kinds = [], Counter[str]()
+    executed: list[Task] = []
+    kinds: Counter[str] = Counter()
     if passed:
         executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress)
     ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])

@@ -25,7 +25,8 @@ from firefly_mcp.errors import CheckError, UsageError
 def command(store: Path, tasks_file: Path, model: str, count: int | None, as_json: bool) -> None:
     """Synthesise tasks from recorded sessions, prove them, and write the admitted ones.
 
-    Tools and servers that were used least come first, and none has more than its share of a large set. Exits with 1 when no task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
+    Tools and servers that were used least come first, and none has more than its share of a large set. Exits with 1 when no
+    task is admitted. Rejected candidates stay in the recording with the gate that rejected them.
     """
     import anyio
 

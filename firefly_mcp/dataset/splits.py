@@ -28,7 +28,7 @@ ATTEMPTS = 16
 Links = Mapping[str, Mapping[str, list[str]]]
 """By kind of what may be in one split only, and by what it is: the tasks that have it."""
 Peers = Mapping[str, set[str]]
-_LARGEST = 0.5
+_LARGEST = 0.9
 """A group of connected tasks that is larger than this part of a test split is not taken whole."""
 _MOST = 0.3
 """No family is held out that has more than this part of all tasks."""

@@ -26,7 +26,8 @@ Kept = tuple[list[Task], list[Task]]
 def balanced(tasks: Sequence[Task], count: int | None = None) -> Kept:
     """The tasks that keep to the shares, and those that had to be left out, each with the reason.
 
-    Rare tools come first, then tasks with a state of their own and several servers. What a share is of is the set that is
+    Rare tools come first, then tasks that take little of what is scarce, then those with a state of their own and several
+    servers. What a share is of is the set that is
     left, so it is counted anew until that size stands. Deterministic.
 
     Args:
@@ -49,15 +50,17 @@ def limit(share: float, least: int, kinds: int, size: int) -> int:
 
 def _within(ordered: Sequence[Task], size: int, tasks: Sequence[Task]) -> Kept:
     limits: list[tuple[str, Callable[[Task], Iterable[Hashable]], int]] = []
-    for what, of, share, least in (
+    shares: list[tuple[str, Callable[[Task], Iterable[Hashable]], float, int]] = [
         ("server", _servers, SERVER_SHARE, SERVER_LEAST),
         ("tool", _tools, TOOL_SHARE, TOOL_LEAST),
         ("abstract plan", _plan, PLAN_SHARE, PLAN_LEAST),
-    ):
+    ]
+    for what, of, share, least in shares:
         kinds = len({kind for task in tasks for kind in of(task)})
         limits.append((what, of, limit(share, least, kinds, size)))
     counts: dict[str, Counter[Hashable]] = {what: Counter() for what, *_ in limits}
-    kept, left = [], []
+    kept: list[Task] = []
+    left: list[Task] = []
     for task in ordered:
         reason = f"the set has its {size} tasks" if len(kept) >= size else _over(task, limits, counts)
         if reason:
@@ -84,12 +87,25 @@ def _over(
 
 def _in_order(tasks: Sequence[Task]) -> list[Task]:
     uses = Counter(key for task in tasks for key in _tools(task))
+    servers = Counter(server for task in tasks for server in task.servers)
+    crowded = {server for server, count in servers.items() if count > 0.8 * SERVER_SHARE * len(tasks)}
     plans: Counter[str] = Counter()
     ranked = []
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
         wanted = (task.kind == "write_read") + (len(task.servers) > 1) + (len(task.plan) > 2)
-        ranked.append(((min(FEW + 1, *(uses[key] for key in _tools(task))), plans[plan], -wanted, place), task))
+        ranked.append(
+            (
+                (
+                    min(FEW + 1, *(uses[key] for key in _tools(task))),
+                    len(crowded & set(task.servers)) > 1,
+                    plans[plan],
+                    -wanted,
+                    place,
+                ),
+                task,
+            )
+        )
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
 
