@@ -1,14 +1,16 @@
 """Synthesis and proof: from everything recorded to the tasks that every gate admits.
 
-Without a model, requests are written by the grammar of :mod:`firefly_mcp.tasks.request`.
+Requests are written by the grammar of :mod:`firefly_mcp.tasks.request`, or by a model (:mod:`firefly_agents.writers`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from firefly_agents.proving import Synthesis as Synthesis
+from firefly_agents.proving import prove as prove
 from firefly_mcp.dataset.division import divide
 from firefly_mcp.graph.store import read_graph
 from firefly_mcp.replay import Replay, ReplayIndex
@@ -21,15 +23,17 @@ from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
 from firefly_mcp.tasks.draft import Setting, draft, names_of, worth_asking
 from firefly_mcp.tasks.fields import Offers
-from firefly_mcp.tasks.gates import Grounds
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
-from firefly_mcp.tasks.proof import Ledger, judge, store_tasks, strict_replay, without_repeats
+from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
 from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call, SessionKind, ToolKey
-from firefly_proxies.verify import execution_gate
+
+if TYPE_CHECKING:
+    from firefly_agents.model_gates import ModelGates
+    from firefly_agents.writers import Writer
 
 SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 """Kinds of session from which plans are composed; confirming and probing sessions only prove them."""
@@ -37,14 +41,6 @@ SPARE = 1.35
 """So many times the wanted number of tasks are drafted: gates and balance leave some out."""
 UNPROVEN = 100
 """Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
-
-
-@dataclass
-class Synthesis:
-    """What came of it, and how the executed calls were matched."""
-
-    ledger: Ledger
-    replay: Counter[str] = field(default_factory=Counter)
 
 
 def candidates(recording: Recording, *, replay: Replay | None = None, count: int | None = None) -> list[Task]:
@@ -94,43 +90,31 @@ def _composed(
             yield from compose(calls, index.relation, variety, changed)
 
 
-async def prove(
-    tasks: Sequence[Task], recording: Recording, *, replay: Replay | None = None, progress: Callable[[], None] = lambda: None
-) -> Synthesis:
-    """Ask every gate of every task: the pure ones, execution by a real client, then those over the whole set."""
-    replay = replay or strict_replay(recording)
-    grounds = Grounds(replay)
-    judged = [judge(task, replay, grounds) for task in tasks]
-    passed = [task for task in judged if all(verdict.passed for verdict in task.verdicts)]
-    executed: list[Task] = []
-    kinds: Counter[str] = Counter()
-    if passed:
-        executed, kinds = await execution_gate(passed, recording, index=replay.index, progress=progress)
-    ledger = without_repeats([task for task in executed if task.verdicts[-1].passed])
-    ledger.rejected = [
-        *(task for task in judged if not task.verdicts[-1].passed),
-        *(task for task in executed if not task.verdicts[-1].passed),
-        *ledger.rejected,
-    ]
-    return Synthesis(ledger, kinds)
-
-
 async def synthesize(
-    recording: Recording, *, count: int | None = None, progress: Callable[[], None] = lambda: None
+    recording: Recording,
+    *,
+    count: int | None = None,
+    writer: Writer | None = None,
+    asked: ModelGates | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Synthesis:
     """Draft, prove, balance and store; the recording keeps rejected candidates with the gate that rejected them.
 
     Args:
         recording: what was observed; written to.
         count: keep at most so many tasks.
+        writer: writes the requests; the grammar when None.
+        asked: the gates that ask a model; none when None.
         progress: called after each executed task.
     """
     replay = strict_replay(recording)
     drafted = candidates(recording, replay=replay, count=count)
-    synthesis = await prove(drafted, recording, replay=replay, progress=progress)
+    if writer is not None:
+        drafted = await writer.write(drafted, replay.index.tools)
+    synthesis = await prove(drafted, recording, replay=replay, asked=asked, progress=progress)
+    divide(synthesis.ledger, recording, replay=replay)
     kept, left = balanced(synthesis.ledger.admitted, count)
     synthesis = replace(synthesis, ledger=Ledger(kept, [*synthesis.ledger.rejected, *left]))
-    divide(synthesis.ledger, recording, replay=replay)
     keep(recording, synthesis, replay)
     return synthesis
 

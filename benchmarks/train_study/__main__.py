@@ -68,7 +68,14 @@ def prepare(options: argparse.Namespace) -> None:
     demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
     for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated)):
         write_tasks(out / f"{name}.jsonl", tasks)
-    warm = {**smoke.warm_start, "vary": True, "until": options.until, "steps": 1_000_000, "cpu_seconds": options.warm_seconds, **options.warm}
+    warm = {
+        **smoke.warm_start,
+        "vary": True,
+        "until": options.until,
+        "steps": 1_000_000,
+        "cpu_seconds": options.warm_seconds,
+        **options.warm,
+    }
     told: JsonObject = {
         "tasks": str(options.tasks),
         "store": str(options.store.resolve()),

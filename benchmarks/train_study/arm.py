@@ -56,7 +56,16 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
         *([SHUFFLED] if arm == "shuffled" else []),
         *told["overrides"],
     ]
-    order = Order(study / "train.jsonl", Path(told["store"]), "smoke", out / "run", seed, str(warm), overrides=tuple(overrides))
+    order = Order(
+        study / "train.jsonl",
+        Path(told["store"]),
+        "smoke",
+        out / "run",
+        seed,
+        str(warm),
+        overrides=tuple(overrides),
+        most_tasks=0,
+    )
     result = train(order, say)
     rewards = [step["reward_mean"] for step in result["steps"]]
     return {

@@ -20,9 +20,10 @@ HELD_OUT = 7_919
 @store_option
 @tasks_option
 @click.option("--rate-only", is_flag=True, help="Record nothing; tell the miss rate alone.")
+@click.option("--per-argument", type=click.IntRange(1, 20), default=1, show_default=True, help="Neighbours of each argument.")
 @living_options
 @json_option
-def command(store: Path, tasks_file: Path, rate_only: bool, as_json: bool, **told: Any) -> None:
+def command(store: Path, tasks_file: Path, rate_only: bool, per_argument: int, as_json: bool, **told: Any) -> None:
     """Record what lies beside the plans of admitted tasks: each call with one argument changed to another plausible value.
 
     Then one such call for each plan is drawn by another seed and asked of replay: the share that finds no answer is the
@@ -47,7 +48,8 @@ def command(store: Path, tasks_file: Path, rate_only: bool, as_json: bool, **tol
             announce(specs)
             with bar() as progress:
                 settings = living_settings(told, seeds, rules)
-                report = asyncio.run(record_neighbours(recording, specs, tasks, settings, progress=progress))
+                recorded = record_neighbours(recording, specs, tasks, settings, per_argument=per_argument, progress=progress)
+                report = asyncio.run(recorded)
             index_quietly(recording)
         strict = strict_replay(recording)
         rate = off_plan(tasks, recording, seed=told["seed"] + HELD_OUT, strict=strict, policy=ReplayPolicy())

@@ -9,14 +9,19 @@ import click
 
 from firefly_mcp.cli.options import json_option, store_option, tasks_option
 from firefly_mcp.cli.output import emit_json, note
-from firefly_mcp.errors import CheckError, UsageError
+from firefly_mcp.errors import CheckError
 
 
 @click.command(name="synthesize")
 @store_option
 @tasks_option
 @click.option(
-    "--model", default="offline", show_default=True, help="Who writes the requests; 'offline' is the built-in grammar."
+    "--model",
+    default="offline",
+    show_default=True,
+    metavar="NAME",
+    help="offline: the built-in grammar writes the requests. Else a model at OPENAI_BASE_URL (OPENAI_API_KEY) writes, judges"
+    " and solves them.",
 )
 @click.option(
     "--count", type=click.IntRange(min=1), help="Keep at most so many tasks; all that every gate admits when left out."
@@ -31,15 +36,17 @@ def command(store: Path, tasks_file: Path, model: str, count: int | None, as_jso
     import anyio
 
     from firefly_agents.synthesizer import synthesize
+    from firefly_agents.writers import OFFLINE, writer_named
     from firefly_mcp.store.recording import Recording
     from firefly_mcp.tasks.model import write_tasks
 
-    if model != "offline":
-        raise UsageError(
-            f"--model {model}: requests are written by the built-in grammar only in this version; use --model offline"
-        )
+    writer = asked = None
+    if model != OFFLINE:
+        from firefly_agents.model_gates import ModelGates
+
+        writer, asked = writer_named(model), ModelGates(model)
     with Recording(store) as recording:
-        synthesis = anyio.run(partial(synthesize, recording, count=count))
+        synthesis = anyio.run(partial(synthesize, recording, count=count, writer=writer, asked=asked))
     summary = synthesis.ledger.summary()
     if as_json:
         emit_json(summary)

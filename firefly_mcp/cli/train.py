@@ -40,6 +40,9 @@ def command() -> None:
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--proxy", metavar="URL", help="A replay proxy that runs already, instead of one started for this run.")
+@click.option(
+    "--most-tasks", type=click.IntRange(min=0), metavar="N", help="Only the N shortest tasks of each split; 0 for all."
+)
 @click.option("--warm-start-steps", type=click.IntRange(min=1), metavar="N", help="At most so many supervised steps first.")
 @click.option(
     "--weight",
@@ -59,6 +62,7 @@ def run(
     resume: Path | None,
     seed: int,
     proxy: str | None,
+    most_tasks: int | None,
     warm_start_steps: int | None,
     weights: tuple[str, ...],
     as_json: bool,
@@ -78,7 +82,17 @@ def run(
     else:
         folder = out or Path("runs") / time.strftime("train-%Y%m%d-%H%M%S")
         order = launch.Order(
-            tasks_file, store, preset, folder, seed, model, proxy, warm_start_steps, weights=worth, overrides=overrides
+            tasks=tasks_file,
+            store=store,
+            preset=preset,
+            out=folder,
+            seed=seed,
+            model=model,
+            proxy=proxy,
+            warm_start_steps=warm_start_steps,
+            weights=worth,
+            overrides=overrides,
+            most_tasks=most_tasks,
         )
         result = launch.train(order, note)
     if as_json:

@@ -6,8 +6,8 @@ its verdict, like a repeat.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from firefly_mcp.tasks.model import Task, Verdict
 
@@ -26,21 +26,20 @@ Kept = tuple[list[Task], list[Task]]
 def balanced(tasks: Sequence[Task], count: int | None = None) -> Kept:
     """The tasks that keep to the shares, and those that had to be left out, each with the reason.
 
-    Rare tools come first, then tasks that take little of what is scarce, then those with a state of their own and several
-    servers. What a share is of is the set that is
-    left, so it is counted anew until that size stands. Deterministic.
+    While a server, tool or abstract plan has more than its share, the task goes that weighs most on what has too much and
+    whose tools have the most other tasks. What a share is of is the set that is left. Deterministic.
 
     Args:
         tasks: admitted tasks.
         count: keep at most so many.
     """
-    ordered = _in_order(tasks)
-    size = min(len(ordered), count or len(ordered))
-    while True:
-        kept, left = _within(ordered, size, tasks)
-        if len(kept) >= size:
-            return kept, left
-        size = len(kept)
+    scale = _Scale(_in_order(tasks))
+    left = []
+    while found := scale.heaviest(count):
+        task, reason = found
+        verdict = Verdict(gate=GATE, passed=False, reason=reason)
+        left.append(task.model_copy(update={"verdicts": [*task.verdicts, verdict]}))
+    return scale.kept(), left
 
 
 def limit(share: float, least: int, kinds: int, size: int) -> int:
@@ -48,64 +47,61 @@ def limit(share: float, least: int, kinds: int, size: int) -> int:
     return max(least, int(max(share, FEW / max(1, kinds)) * size))
 
 
-def _within(ordered: Sequence[Task], size: int, tasks: Sequence[Task]) -> Kept:
-    limits: list[tuple[str, Callable[[Task], Iterable[Hashable]], int]] = []
-    shares: list[tuple[str, Callable[[Task], Iterable[Hashable]], float, int]] = [
-        ("server", _servers, SERVER_SHARE, SERVER_LEAST),
-        ("tool", _tools, TOOL_SHARE, TOOL_LEAST),
-        ("abstract plan", _plan, PLAN_SHARE, PLAN_LEAST),
-    ]
-    for what, of, share, least in shares:
-        kinds = len({kind for task in tasks for kind in of(task)})
-        limits.append((what, of, limit(share, least, kinds, size)))
-    counts: dict[str, Counter[Hashable]] = {what: Counter() for what, *_ in limits}
-    kept: list[Task] = []
-    left: list[Task] = []
-    for task in ordered:
-        reason = f"the set has its {size} tasks" if len(kept) >= size else _over(task, limits, counts)
-        if reason:
-            verdict = Verdict(gate=GATE, passed=False, reason=reason)
-            left.append(task.model_copy(update={"verdicts": [*task.verdicts, verdict]}))
-            continue
-        kept.append(task)
-        for what, of, _ in limits:
-            counts[what].update(of(task))
-    return kept, left
+class _Scale:
+    """A set from which tasks are taken, and what each server, tool and abstract plan weighs in it."""
 
+    def __init__(self, ordered: Sequence[Task]) -> None:
+        """Weigh a set in which the tasks most worth keeping come first."""
+        self._tasks = dict(enumerate(ordered))
+        self._kinds: dict[int, list[tuple[str, Hashable]]] = {}
+        self._of: dict[tuple[str, Hashable], set[int]] = defaultdict(set)
+        for place, task in self._tasks.items():
+            self._kinds[place] = [(what, kind) for what, of, *_ in _SHARES for kind in of(task)]
+            for kind in self._kinds[place]:
+                self._of[kind].add(place)
+        self._different = Counter(what for what, _ in self._of)
 
-def _over(
-    task: Task,
-    limits: Iterable[tuple[str, Callable[[Task], Iterable[Hashable]], int]],
-    counts: dict[str, Counter[Hashable]],
-) -> str:
-    for what, of, limit in limits:
-        for kind in of(task):
-            if counts[what][kind] >= limit:
-                return f"{limit} tasks have the same {what}{'' if what == 'abstract plan' else f' {kind}'}"
-    return ""
+    def kept(self) -> list[Task]:
+        """What is left, in its order."""
+        return list(self._tasks.values())
+
+    def heaviest(self, count: int | None) -> tuple[Task, str] | None:
+        """Take one task out, with the reason; None when the set is balanced and has ``count`` tasks at most."""
+        most = {what: limit(share, least, self._different[what], len(self._tasks)) for what, _, share, least in _SHARES}
+        over = {kind: len(places) / most[kind[0]] for kind, places in self._of.items() if len(places) > most[kind[0]]}
+        if over:
+            worst = max(over, key=lambda kind: (over[kind], str(kind)))
+            what, kind = worst
+            reason = f"{most[what]} tasks have the same {what}{'' if what == PLAN else f' {kind}'}"
+            places: Iterable[int] = self._of[worst]
+        elif count is not None and len(self._tasks) > count:
+            reason, places = f"the set has its {count} tasks", self._tasks
+        else:
+            return None
+        place = max(
+            places, key=lambda place: (self._spare(place), sum(over.get(kind, 0.0) for kind in self._kinds[place]), place)
+        )
+        for found in self._kinds.pop(place):
+            self._of[found].discard(place)
+        return self._tasks.pop(place), reason
+
+    def _excess(self, place: int, over: Mapping[tuple[str, Hashable], float]) -> float:
+        """How much a task weighs on what has too much."""
+        return sum(over.get(kind, 0.0) for kind in self._kinds[place])
+
+    def _spare(self, place: int) -> bool:
+        """Whether every tool of a task is in enough other tasks."""
+        return all(len(self._of[kind]) > FEW for kind in self._kinds[place] if kind[0] == "tool")
 
 
 def _in_order(tasks: Sequence[Task]) -> list[Task]:
     uses = Counter(key for task in tasks for key in _tools(task))
-    servers = Counter(server for task in tasks for server in task.servers)
-    crowded = {server for server, count in servers.items() if count > 0.8 * SERVER_SHARE * len(tasks)}
     plans: Counter[str] = Counter()
     ranked = []
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
         wanted = (task.kind == "write_read") + (len(task.servers) > 1) + (len(task.plan) > 2)
-        ranked.append(
-            (
-                (
-                    min(FEW + 1, *(uses[key] for key in _tools(task))),
-                    len(crowded & set(task.servers)) > 1,
-                    plans[plan],
-                    -wanted,
-                    place,
-                ),
-                task,
-            )
-        )
+        ranked.append(((min(FEW + 1, *(uses[key] for key in _tools(task))), plans[plan], -wanted, place), task))
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
 
@@ -120,3 +116,11 @@ def _tools(task: Task) -> Iterable[Hashable]:
 
 def _plan(task: Task) -> Iterable[str]:
     return (task.abstract_plan,)
+
+
+PLAN = "abstract plan"
+_SHARES: tuple[tuple[str, Callable[[Task], Iterable[Hashable]], float, int], ...] = (
+    ("server", _servers, SERVER_SHARE, SERVER_LEAST),
+    ("tool", _tools, TOOL_SHARE, TOOL_LEAST),
+    (PLAN, _plan, PLAN_SHARE, PLAN_LEAST),
+)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from firefly_mcp.observe import pointer_steps
 from firefly_mcp.tasks.frames import ARRAY, AS, BACK, BACK_AMONG, BOTH, BOTH_SETS, EACH, HERE, WITH, Choice
-from firefly_mcp.tasks.labels import listed, path_label, plural, with_unit
+from firefly_mcp.tasks.labels import as_name, listed, path_label, plural, with_unit
 from firefly_mcp.tasks.model import Binding, Proof
 from firefly_mcp.tasks.references import select_label, stated, taken
 from firefly_mcp.tasks.slots import written
@@ -110,6 +110,7 @@ class Clauses:
     def _in_role(self, binding: Binding, role: str, value: str, *, aside: bool) -> str:
         if select_label(binding.select) == role:
             return value
+        role = _with_unit(role)
         if self._brief or (aside and self._choice.below(3)):
             return f"{role}: {value}"
         return self._choice.of(AS).format(value=value, role=role)
@@ -118,7 +119,7 @@ class Clauses:
         """The value of an earlier step."""
         source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
         step = self._steps[source]
-        called = _called(select_label(binding.select), step)
+        called = _with_unit(_called(select_label(binding.select), step))
         value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
@@ -201,7 +202,7 @@ def is_untold(label: str) -> bool:
 def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
     if label not in _UNTOLD:
-        return f"'{label}' field" if len(label) == 1 and label.isascii() else label
+        return as_name(label)
     return outcome(step.tool) or ("result" if label == "entry" else label)
 
 

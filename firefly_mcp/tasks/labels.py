@@ -47,6 +47,7 @@ _ALONE = {
     "percent": "percentage", "seconds": "time in seconds", "usd": "amount in USD",
 }  # fmt: skip
 """Names that are nothing but a unit."""
+_LAST_LATIN = "\u024f"
 _PREPOSITIONS = frozenset("at by for from in into of on to via with".split())
 _COUNTED = frozenset("days hours minutes seconds weeks months years mins secs sec".split())
 _LASTING = frozenset("time duration age length period term timeout delay interval uptime tenure runtime ttl".split())
@@ -110,6 +111,11 @@ def item_label(names: Sequence[str]) -> str:
 def _is_generic(name: str) -> bool:
     own = " ".join(word.lower() for word in _SPLIT.findall(name))
     return own in _GENERIC or own in _WRAPPERS
+
+
+def as_name(said: str) -> str:
+    """A label that is a single letter, or in another script than the sentence, is called as a name: ``the 'r' field``."""
+    return f"'{said}' field" if len(said) == 1 or any(char > _LAST_LATIN for char in said) else said
 
 
 def with_unit(said: str) -> tuple[str, str]:

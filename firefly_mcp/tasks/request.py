@@ -67,6 +67,7 @@ class _Writing:
         self._steps = steps_of(plan, tools)
         self._choice = choice
         self._brief = brief
+        self._used: set[str] = set()
         self._clauses = Clauses(self._steps, choice, brief=brief)
         self._asked: list[list[tuple[str, Proof]]] = [
             [(labels[name], proof) for name, proof in evidence.items() if step.holds(proof.node)] for step in self._steps
@@ -114,7 +115,8 @@ class _Writing:
         fields = self._fields(at)
         if self._clauses.is_aside(at) or self._choice.below(5) < 3:
             return f"{_stopped(_capital(clause))} {_capital(self._said(ASK_APART, fields))}."
-        joint = self._choice.of(JOINT).format(self._said(ASK, fields))
+        ways = [way for way in JOINT if "and" in way[1]] if _is_question(clause) else JOINT
+        joint = self._choice.of(ways).format(self._said(ASK, fields))
         return _stopped(f"{_capital(clause)}{'' if joint[0] in ',;' else ' '}{joint}")
 
     def _sought(self, at: int) -> str:
@@ -141,7 +143,9 @@ class _Writing:
     def _framed(self, frames: Frames, clause: str) -> str:
         if self._brief:
             frames = [way for way in frames if len(way[1].split()) <= 2]
-        return self._choice.of(frames).format(clause)
+        frame = self._choice.of([way for way in frames if way[1] not in self._used] or frames)
+        self._used.add(frame)
+        return frame.format(clause)
 
     def _sentences(self, clauses: object) -> str:
         return "".join(f"{_stopped(_capital(clause))} " for clause in clauses)  # type: ignore[attr-defined]
@@ -168,5 +172,8 @@ def _capital(text: str) -> str:
 
 
 def _stopped(clause: str) -> str:
-    opening = clause.split()[0].lower()
-    return f"{clause}?" if opening in ("could", "can", "would") else f"{clause}."
+    return f"{clause}?" if _is_question(clause) else f"{clause}."
+
+
+def _is_question(clause: str) -> bool:
+    return clause.split()[0].lower() in ("could", "can", "would")

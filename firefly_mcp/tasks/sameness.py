@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from firefly_mcp.observe import pointer_steps
-from firefly_mcp.tasks.labels import item_label, label, path_label, plural, units, with_unit
+from firefly_mcp.tasks.labels import as_name, item_label, label, path_label, plural, units, with_unit
 from firefly_mcp.tasks.literals import predicates
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.references import keys_of, select_label
@@ -63,7 +63,7 @@ def server_words(task: Task, tools: Mapping[ToolKey, Tool]) -> set[str]:
     """The phrases of a request that are words of servers: goals, and names of arguments, fields and items."""
     selections = [binding.select for node in task.plan for binding in node.bindings]
     selections += [proof.select for proof in task.evidence.values()]
-    words = {select_label(select) for select in selections}
+    words = {said for select in selections for said in (select_label(select), as_name(select_label(select)))}
     for select in selections:
         words.update({path_label(keys_of(field)) for field, _ in predicates(select)})
         words.update({path_label(keys_of(str(select[how]))) for how in ("argmin", "argmax") if how in select})

@@ -23,7 +23,7 @@ _PLAIN = re.compile(
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _CUT = re.compile(
     r"[.;:!?\n(\[{]| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
-    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|to|in|of) (?:its|their|your)\b"
+    r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|to|in|of) (?i:its|their|your|this|these)\b"
     r"|,? so (?:that|subsequent)\b|,? suitable for\b"
 )
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
@@ -41,11 +41,12 @@ _DANGLING = frozenset(
 )
 _DETERMINERS = frozenset("a an the all any one two three each every whether if multiple several existing new".split())
 _OTHER_VERBS = frozenset(
-    """append bundle cherry-pick clean combine compile conduct count crawl crop cross customize decompose draft draw echo
-    emit enter evaluate fill filter find flatten gather give group guess highlight isolate label make manage map mask
-    maximize minimize pack perform pick pivot print produce project prove raise report rationalize rebuild redact
-    reduce reflect reshape resize restore reverse rotate stage overlay regenerate supply correct provision widen
-    salvage scale scrub set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
+    """auto-fit drill express fire match substitute work append bundle cherry-pick clean combine compile conduct count
+    crawl crop cross customize decompose draft draw echo emit enter evaluate fill blur filter find flatten flip
+    sharpen watermark freeze gather give group guess highlight isolate label make manage map mask maximize minimize
+    pack perform pick pivot print produce project prove raise report rationalize rebuild redact reduce reflect reshape
+    resize restore reverse rotate stage overlay regenerate supply correct provision widen salvage scale scrub set
+    shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -111,7 +112,9 @@ def goals(tool: Tool) -> tuple[str, ...]:
 def _goals(server: str, name: str, title: str, description: str) -> tuple[str, ...]:
     by_name = _from_name(server, name, f"{title} {description}")
     verb = by_name.split()[0]
-    found = [_phrase(description, verb, description), _phrase(title, verb, description)]
+    # A title made of a name with its group before it ("Textextraction  Ocr Pdf") says no more than the name.
+    titled = "" if "__" in name else _phrase(title, verb, description)
+    found = [_phrase(description, verb, description), titled]
     told = [phrase for phrase in found if phrase and not ("_" in name and name.lower() in phrase.lower())]
     return (*dict.fromkeys(told), by_name)
 
@@ -271,6 +274,8 @@ def _from_name(server: str, name: str, told: str) -> str:
         return f"find out {' '.join(words)}"
     late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in _LATE_VERBS)
     place = 0 if _acts(words[0].lower()) else next(late, None)
+    if len(words) == 1 and place == 0:
+        return _IRREGULAR.get(words[0].lower(), words[0].lower())
     if place is None or len(words) == 1:
         return f"run the {' '.join(words)}" if words[-1].lower() in _EVENTS else f"work out the {' '.join(words)}"
     while len(words) > 2 and words[-1].lower() in _DANGLING:

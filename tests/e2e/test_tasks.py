@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from mcp import Client
 
 from firefly_agents.bench.runner import bench
 from firefly_agents.bench.subjects import Oracle
-from firefly_agents.synthesizer import Synthesis, prove, synthesize
+from firefly_agents.proving import Synthesis, prove
 from firefly_mcp.errors import TaskError
 from firefly_mcp.redact import Redactor
 from firefly_mcp.servers.config import ServerSpec
@@ -23,49 +21,7 @@ from firefly_mcp.tasks.model import Proof, Task, read_tasks, write_tasks
 from firefly_proxies.record import RecordFactory
 from firefly_proxies.serve import running_http
 
-SERVERS = Path(__file__).parents[1] / "servers"
-SPECS = {
-    name: ServerSpec(name=name, command=sys.executable, args=(str(SERVERS / f"{name}.py"),))
-    for name in ("calc", "notes", "clock")
-}
-
-
-async def _walk(client: Client) -> None:
-    """Calls whose results feed later arguments: a chain, a write that is read back, and a volatile value."""
-
-    async def call(tool: str, **arguments: Any) -> Any:
-        return (await client.call_tool(tool, arguments)).structured_content
-
-    total = await call("calc_add", a=1234.5, b=77.25)
-    share = await call("calc_divide", a=total["value"], b=3.5)
-    await call("calc_divide", a=share["value"], b=1.5)
-    note = await call("notes_add_note", title="winter rye", text="feed at noon")
-    await call("notes_list_notes")
-    await call("notes_get_note", note_id=note["id"])
-    now = await call("clock_now")
-    await call("calc_add", a=now["seconds"], b=10)
-
-
-async def _record(path: Path) -> Synthesis:
-    origins = {name: f"proven({name})" for name in SPECS}
-    with Recording(path, create=True) as recording:
-        for kind in ("explore", "confirm"):
-            factory = RecordFactory(recording, SPECS, redactor=Redactor(), kind=kind, origins=origins)
-            async with running_http(factory) as url, Client(url, mode="legacy") as client:
-                await client.list_tools()
-                await _walk(client)
-        return await synthesize(recording)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Synthesis]:
-    path = tmp_path_factory.mktemp("tasks") / "a.db"
-    return path, anyio.run(_record, path)
-
-
-@pytest.fixture
-def store(made: tuple[Path, Synthesis], tmp_path: Path) -> Path:
-    return Path(shutil.copy(made[0], tmp_path / "a.db"))
+CALC = ServerSpec(name="calc", command=sys.executable, args=(str(Path(__file__).parents[1] / "servers" / "calc.py"),))
 
 
 def chain(made: tuple[Path, Synthesis]) -> Task:
@@ -184,7 +140,7 @@ async def test_one_observation_alone_is_unproven(made: tuple[Path, Synthesis], s
 async def test_tasks_of_another_recording_are_refused_in_one_line(made: tuple[Path, Synthesis], tmp_path: Path) -> None:
     foreign = tmp_path / "other.db"
     with Recording(foreign, create=True) as recording:
-        factory = RecordFactory(recording, {"calc": SPECS["calc"]}, redactor=Redactor())
+        factory = RecordFactory(recording, {"calc": CALC}, redactor=Redactor())
         async with running_http(factory) as url, Client(url, mode="legacy") as client:
             await client.list_tools()
             await client.call_tool("add", {"a": 1, "b": 2})

@@ -91,6 +91,12 @@ def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording:
     assert (fit.left_out, fit.prompt_tokens, fit.response_tokens) == (4, prompt, response)
 
 
+def test_the_shortest_tasks_of_each_split_are_kept(tasks: list[Task], recording: Recording) -> None:
+    demonstrations = demonstrate(tasks, recording)
+    assert [shown.task.split for shown in checks.shortest(demonstrations, 1)] == ["train", "test"]
+    assert checks.shortest(demonstrations, 0) == demonstrations
+
+
 def test_when_no_task_fits_the_shortest_is_told(tasks: list[Task], recording: Recording) -> None:
     with pytest.raises(TaskError, match=r"no task fits 3 prompt and 4 response tokens; the shortest needs \(\d+, \d+\)"):
         checks.fitting(Words(), demonstrate(tasks, recording), 3, 4)

@@ -128,6 +128,17 @@ class Fit:
     most_response: int
 
 
+def shortest(demonstrations: Sequence[Demonstration], most: int | None) -> list[Demonstration]:
+    """Of each split the ``most`` tasks with the fewest characters, in the order in which they came; None or 0: all."""
+    if not most:
+        return list(demonstrations)
+    ranked = sorted(demonstrations, key=lambda shown: (sum(len(str(part)) for part in shown.messages), shown.task.id))
+    kept: set[str] = set()
+    for split in {shown.task.split for shown in demonstrations}:
+        kept |= {shown.task.id for shown in [one for one in ranked if one.task.split == split][:most]}
+    return [shown for shown in demonstrations if shown.task.id in kept]
+
+
 def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int) -> Fit:
     """Keep the tasks whose prompt and followed plan are within the budget.
 

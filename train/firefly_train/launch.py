@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,7 +38,8 @@ WEIGHTS = "+reward.custom_reward_function.reward_kwargs.weights"
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for. ``model``, ``proxy`` and ``warm_start_steps`` replace what the preset says, or would start.
+    """What the user asked for. ``model``, ``proxy``, ``warm_start_steps`` and ``most_tasks`` (0: all) replace what the preset
+    says, or would start.
 
     ``weights`` are what a right answer is worth by the worst match kind of its trajectory; empty keeps the reward binary.
     """
@@ -53,6 +54,7 @@ class Order:
     warm_start_steps: int | None = None
     weights: tuple[tuple[str, float], ...] = ()
     overrides: tuple[str, ...] = ()
+    most_tasks: int | None = None
 
 
 def train(order: Order, note: Note) -> JsonObject:
@@ -65,11 +67,13 @@ def train(order: Order, note: Note) -> JsonObject:
     """
     versions = checks.check_installed()
     chosen = preset.load(order.preset)
+    if order.most_tasks is not None:
+        chosen = replace(chosen, most_tasks=order.most_tasks or None)
     told = preset.told(order.overrides)
     tasks = read_tasks(order.tasks)
     require_training(split_rows(tasks))
     with Recording(order.store) as recording:
-        demonstrations = demonstrate(tasks, recording)
+        demonstrations = checks.shortest(demonstrate(tasks, recording), chosen.most_tasks)
     folder = RunFolder.create(order.out)
     with _short_folder() as ray_folder, Children() as children, _terminable():
         url = _proxy(order.proxy, order.store, chosen, children, folder)

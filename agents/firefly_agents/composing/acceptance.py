@@ -42,6 +42,12 @@ _KINDS = {
 }
 
 
+_MEASURES = frozenset("ml hr kg mg mm cm gtt bpm per speed flow second minute hour ms".split())
+"""Words of fields that measure something, whatever else they are called: a drip rate is no interest rate."""
+_VAGUE = frozenset("total value amount net gross unit item".split())
+"""Words that say nothing of what is counted where another word stands beside them."""
+
+
 def acceptance(
     offer: Offer, slot: Slot, base: object, worked: Sequence[object], memory: ValueMemory, *, writes: bool = False
 ) -> float:
@@ -63,6 +69,8 @@ def acceptance(
     if offer.kind == "text" and not alike(seen.value, worked, free=bool(telling(slot.name) & _TEXTS)):
         return 0.0
     score = flow_score(seen, slot, memory)
+    if offer.kind == "number" and unit_in(slot.name) and unit_in(slot.name) != unit_in(seen.name):
+        return 0.0  # a molecule's weight is no patient's
     if score >= 0.5:
         return score
     if writes or slot.allowed or slot.identifies or "default" in slot.own:
@@ -85,7 +93,11 @@ def _number(offer: Offer, slot: Slot) -> float:
         return 0.55 if unit == wanted_unit else 0.0
     own = telling(slot.name) | set(words(slot.name))
     wanted = {_KINDS[word] for word in own if word in _KINDS}
-    kinds = {_KINDS[word] for word in seen.words | seen.holder if word in _KINDS}
+    measured = unit is not None or bool(set(words(seen.name)) & _MEASURES)
+    said = seen.words | (seen.holder if seen.words <= _VAGUE else frozenset())
+    # ``total_yards`` counts yards; a mere ``total`` is taken for money.
+    telling_words = said if said <= _VAGUE else said - _VAGUE
+    kinds = set() if measured else {_KINDS[word] for word in telling_words if word in _KINDS}
     plain = slot.name.lower() in _NUMBERS or bool(re.fullmatch(r"(?i)(?:num(?:ber)?|value|arg|operand)s?_?\d?", slot.name))
     if wanted & kinds:
         return 0.5

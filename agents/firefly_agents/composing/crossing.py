@@ -22,10 +22,11 @@ _DRAWN = 140
 _BASES = 3
 _PER_TOOL = 8
 _CALLS = 24
-_SERVERS = 5
-_OPEN = 60
-_FULL = 12
-"""Calls from which on a session takes in no server that is new to it."""
+_SERVERS = 7
+_GROUP = 3
+"""Servers that one session draws on."""
+_RANKS = 3
+"""Links of each tool that are packed at a time."""
 _DEEP = re.compile(r"/\d+/(?:.*/)?\d+")
 
 
@@ -67,36 +68,43 @@ class Crossing:
         self._into: dict[ToolKey, list[Link]] = {}
 
     def scenarios(self) -> Iterator[Scenario]:
-        """Sessions that carry every tool's arguments from somewhere, several times over, the rarest first."""
-        rng = Random(f"{self._seed}/crossing")
-        bins: list[_Bin] = []
-        for link in self._links():
-            place = self._room(bins, link)
-            if place is None:
-                place = _Bin()
-                bins.append(place)
-            self._put(place, link, rng)
-            if len(place.moves) >= _CALLS:
-                bins.remove(place)
-                yield self._made(place)
-            elif len(bins) > _OPEN:
-                yield self._made(bins.pop(0))
-        for place in bins:
-            yield self._made(place)
-
-    def _made(self, place: _Bin) -> Scenario:
-        return Scenario("crossing", tuple(place.moves))
-
-    def _links(self) -> Iterator[Link]:
-        """The best links of each tool first, then their second best, and so on."""
+        """Sessions that carry every tool's arguments from somewhere, several times over; the fullest of each pass first."""
         tools = [key for key in sorted(self._known.good) if key not in self._known.relation.volatile]
         Random(f"{self._seed}/order").shuffle(tools)
         for key in tools:
             self._into[key] = self._links_into(key)
-        for rank in range(_PER_TOOL):
-            for key in tools:
-                if rank < len(self._into[key]):
-                    yield self._into[key][rank]
+        rng = Random(f"{self._seed}/crossing")
+        for first in range(0, _PER_TOOL, _RANKS):
+            links = [link for key in tools for link in self._into[key][first : first + _RANKS]]
+            bins = self._packed(links, rng)
+            for place in sorted(bins, key=lambda place: -len(place.moves)):
+                yield Scenario("crossing", tuple(place.moves))
+
+    def _packed(self, links: Sequence[Link], rng: Random) -> list[_Bin]:
+        """The links in as few sessions as will do: those that draw on the same few servers together, by where they lead."""
+        groups: dict[int, list[Link]] = defaultdict(list)
+        homes = self._homes(links)
+        for link in links:
+            groups[homes[link.offer.call.server]].append(link)
+        packed: list[_Bin] = []
+        for group in groups.values():
+            bins: list[_Bin] = []
+            for link in sorted(group, key=lambda link: (link.target.server, link.offer.call.server, link.offer.call.id)):
+                place = self._room(bins, link)
+                if place is None:
+                    place = _Bin()
+                    bins.append(place)
+                self._put(place, link, rng)
+            packed += bins
+        return packed
+
+    def _homes(self, links: Sequence[Link]) -> dict[str, int]:
+        """The group of each server that values come from: a few servers to a group, at most one of them with state."""
+        counts = Counter(link.offer.call.server for link in links)
+        relation = self._known.relation
+        ordered = sorted(counts, key=lambda server: (relation.stateless(server), -counts[server], server))
+        size = max(1, -(-len(ordered) // _GROUP))
+        return {server: place % size for place, server in enumerate(ordered)}
 
     def _links_into(self, key: ToolKey) -> list[Link]:
         """Links into a tool, of different fields and arguments, best first."""
@@ -147,8 +155,8 @@ class Crossing:
         return self._known.relation.stateless(call.server) or self._known.alone(call)
 
     def _room(self, bins: Sequence[_Bin], link: Link) -> _Bin | None:
-        """The open session that fits a link best."""
-        best: tuple[int, _Bin] | None = None
+        """The session of its group that fits a link best."""
+        best: tuple[int, int, _Bin] | None = None
         source, target = link.offer.call, link.target
         for place in bins:
             servers = place.servers | {source.server, target.server}
@@ -158,9 +166,9 @@ class Crossing:
             if not there and not self._open(place, source):
                 continue
             score = 4 * there + 2 * (target.server in place.servers) + (source.server in place.servers)
-            if score >= (1 if len(place.moves) < _FULL else 2) and (best is None or score > best[0]):
-                best = (score, place)
-        return None if best is None else best[1]
+            if best is None or (score, len(place.moves)) > best[:2]:
+                best = (score, len(place.moves), place)
+        return None if best is None else best[2]
 
     def _open(self, place: _Bin, call: Call) -> bool:
         """Whether a call may be made in a session: of a server on which nothing was written."""

@@ -107,8 +107,17 @@ class Known:
         return (other for other in self._sessions[session][place + 1 :] if other.server == call.server and is_success(other))
 
     def alone(self, call: Call) -> bool:
-        """Whether a call needs none before it, as far as its values tell."""
-        return self.chain(call) == [call]
+        """Whether a call needs none before it, as far as its values tell; a number may be anyone's."""
+        fed = any(
+            not isinstance(flow.value, int | float) and self._of_server(flow.source, call.server)
+            for flow in self.feeds(call).values()
+        )
+        session, place = self._places[call.id]
+        return not fed and not any(True for _ in self._makers(call, self._sessions[session][:place]))
+
+    def _of_server(self, call_id: int, server: str) -> bool:
+        key = self.key_of(call_id)
+        return key is not None and key.server == server
 
     def writes(self, key: ToolKey) -> bool:
         """Whether the tool may change what others answer."""
@@ -140,16 +149,22 @@ class Known:
             source = by_id.get(flow.source)
             if source is not None and source.server == call.server:
                 yield source
+        yield from self._makers(call, calls[:place])
+
+    def _makers(self, call: Call, before: Sequence[Call]) -> Iterator[Call]:
+        """For each value that a call names, the first write that named it."""
         for key in telling(call):
             maker = next(
                 (
                     other
-                    for other in calls[:place]
+                    for other in before
                     if other.server == call.server and self.writes(other.key) and key in telling(other) and is_success(other)
                 ),
                 None,
             )
-            if maker is not None and self.relation.may_affect(maker.key, call.key):
+            if maker is None or not self.relation.may_affect(maker.key, call.key):
+                continue
+            if not (isinstance(key, int | float) and looks(self.relation, maker.key)):
                 yield maker
 
 

@@ -18,7 +18,8 @@ from firefly_mcp.replay import Replay
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.store import queries
-from firefly_mcp.store.recording import Recording, SessionWriter
+from firefly_mcp.store.recording import Recording
+from firefly_mcp.store.session_writer import SessionWriter
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.gates.observed import Observed
 from firefly_mcp.tasks.model import Task
@@ -38,6 +39,7 @@ async def record_neighbours(
     tasks: Sequence[Task],
     settings: ExploreSettings,
     *,
+    per_argument: int = 1,
     progress: Progress = lambda stage, done, total: None,
 ) -> JsonObject:
     """Record the neighbours of admitted plans; those that the recording holds already are passed over.
@@ -47,6 +49,7 @@ async def record_neighbours(
         specs: the servers; plans with others are left out.
         tasks: the admitted tasks.
         settings: seed, time, concurrency, seed files.
+        per_argument: neighbours of each argument at most.
         progress: told how far it is.
 
     Returns:
@@ -56,7 +59,7 @@ async def record_neighbours(
         ConfigError: a seed file is missing or a variable is not set.
     """
     replay = strict_replay(recording)
-    planned = Beside(tasks, specs, replay, seed=settings.seed)
+    planned = Beside(tasks, specs, replay, seed=settings.seed, per_argument=per_argument)
     scenarios = list({scenario.key: scenario for scenario in planned.scenarios()}.values())
     Random(f"{settings.seed}/order").shuffle(scenarios)  # what time leaves for is a fair part of all
     workshop = Workshop(recording, specs, settings)
@@ -91,12 +94,15 @@ async def record_neighbours(
 class Beside:
     """Plans the sessions that make neighbouring calls."""
 
-    def __init__(self, tasks: Sequence[Task], servers: Iterable[str], replay: Replay, *, seed: int) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], servers: Iterable[str], replay: Replay, *, seed: int, per_argument: int = 1
+    ) -> None:
         """Plan for the tasks whose plans can be followed and whose servers are at hand."""
         self._tasks = tasks
         self._servers = set(servers)
         self._replay = replay
         self._seed = seed
+        self._per_argument = per_argument
         self.recorded: dict[tuple[ToolKey, str], list[Call]] = defaultdict(list)
         """The recorded calls of the plans that are made again, by tool and hash."""
 
@@ -113,7 +119,8 @@ class Beside:
                 seen = observe(task, self._replay)
             except PlanBrokenError:
                 continue
-            found = neighbours(task, seen, values, Random(f"{self._seed}/neighbours/{task.id}"))
+            rng = Random(f"{self._seed}/neighbours/{task.id}")
+            found = neighbours(task, seen, values, rng, per_argument=self._per_argument)
             for one in found:
                 if not relation.reads_state(one.tool) and not relation.writes(one.tool) and self._fresh(one):
                     free.setdefault((one.tool, _hash(one)), one)

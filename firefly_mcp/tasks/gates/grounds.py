@@ -16,7 +16,7 @@ from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store import queries
 from firefly_mcp.types import Tool, ToolKey
 
-CHOOSABLE_BELOW = 0.25
+CHOOSABLE_BELOW = 0.15
 """Arguments that tell less than this (``true``, ``10``, ``asc``) anyone may choose without being told."""
 _KEPT = 4096
 

@@ -69,9 +69,9 @@ def _tools(task: Task) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[\w.-]+", text.lower()))
+    return " ".join(re.findall(r"\w+(?:[.,:-]\w+)*", text.lower()))
 
 
 def _shingles(text: str) -> frozenset[str]:
-    words = text.lower().split()
+    words = _plain(text).split()
     return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1)))
