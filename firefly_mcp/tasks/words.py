@@ -68,7 +68,8 @@ _EVENTS = frozenset(
     management operations redaction regression search simulation test update validation""".split()
 )
 _MEANS = frozenset(
-    "algorithm approach calculations calculator converter equation formula function method procedure sieve solver technique theorem".split()
+    """algorithm approach calculations calculator converter equation formula function method procedure sieve solver technique
+    theorem""".split()
 )
 """What is used to find something; it is not what is found."""
 _SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
