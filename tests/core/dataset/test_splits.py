@@ -50,7 +50,7 @@ def test_the_same_tasks_get_the_same_splits_in_whatever_order_they_come() -> Non
 
 
 def test_a_set_of_unconnected_tasks_is_split_by_shares_and_nothing_is_lost() -> None:
-    tasks = [traits(n, dag=f"d{n // 2}", calls=(f"c{n}",), families=(f"f{n % 20}",)) for n in range(400)]
+    tasks = [traits(n, dag=f"d{n // 2}", calls=(f"c{n}",), families=(f"f{n // 2 % 20}",)) for n in range(400)]
     found = split(tasks)
     sizes = found.to_json()["splits"]
     assert not found.dropped
