@@ -110,7 +110,7 @@ async def measure(store: Path, tasks: Sequence[Task], count: int, seed: int) -> 
                     chance = random.Random(seed)
                     for task, _ in pairs:
                         observe_otherwise(copy, task, seen[task.id], chance)
-                    rows.append(await row_of(way, pairs, copy, strict_replay(copy), len(tasks)))
+                    rows.append(await row_of(way, pairs, copy, strict_replay(copy)))
     return rows
 
 

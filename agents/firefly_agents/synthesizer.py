@@ -13,7 +13,7 @@ from firefly_agents.proving import Synthesis as Synthesis
 from firefly_agents.proving import prove as prove
 from firefly_mcp.dataset.division import divide
 from firefly_mcp.graph.store import read_graph
-from firefly_mcp.replay import Replay
+from firefly_mcp.replay import Replay, ReplayIndex
 from firefly_mcp.state.learn import store_effects
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
@@ -29,7 +29,7 @@ from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
 from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.types import SessionKind, ToolKey
+from firefly_mcp.types import Call, SessionKind, ToolKey
 
 if TYPE_CHECKING:
     from firefly_agents.model_gates import ModelGates
@@ -54,14 +54,14 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     index = (replay or strict_replay(recording)).index
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     observations = Observations(index, recording.load_result)
-    offers = Offers(recording.load_result, variety, observations.others)
+    offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
     near = Distractors(index.tools, read_graph(recording).edges)
     setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
     assembly = Assembly(lambda candidate: draft(candidate, setting), lambda candidate: worth_asking(candidate, setting))
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
     unproven: dict[ToolKey, Candidate] = {}
-    for candidate in _composed(recording, index.tools, index.relation, variety):
+    for candidate in _composed(recording, index, variety, observations.changed):
         if not all(observations.enough(call) for call in candidate.calls):
             if len(candidate.calls) > 1:
                 unproven.setdefault(candidate.outcome.key, candidate)
@@ -80,11 +80,14 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     return list(found.values())
 
 
-def _composed(recording: Recording, tools, relation, variety) -> Iterator[Candidate]:  # type: ignore[no-untyped-def]
+def _composed(
+    recording: Recording, index: ReplayIndex, variety: Variety, changed: Callable[[Call], bool]
+) -> Iterator[Candidate]:
+    """The plans of every session from which tasks are made."""
     for session in queries.sessions(recording, evidence_only=True):
         if session.kind in SOURCES:
-            calls = [call for call in queries.calls(recording, session=session.id) if call.key in tools]
-            yield from compose(calls, relation, variety)
+            calls = [call for call in queries.calls(recording, session=session.id) if call.key in index.tools]
+            yield from compose(calls, index.relation, variety, changed)
 
 
 async def synthesize(

@@ -32,7 +32,9 @@ GIVEN_UP = 3
 TRIES = 12
 NEARLY = 0.95
 """A server or tool rests when it has so much of what the finished set allows it."""
-SIDES = 24
+SETTLED = 200
+"""After so many tasks it shows which servers are busy."""
+SIDES = 12
 TOOLS_OF_SIDE = 30
 
 Draft = Callable[[Candidate], Task | None]
@@ -84,7 +86,7 @@ class Assembly:
         self._by_side = defaultdict(list)
         for key, of_tool in self._pieces.items():
             self._by_side[self._side(of_tool[0])].append(key)
-        self._expected = 0 if count >= UNBOUNDED else count // 2
+        self._expected = 0 if count >= UNBOUNDED else count // 8
         made = 0
         for uses in range(USES):
             before = made
@@ -190,7 +192,7 @@ class Assembly:
                 break
             *_, key = heapq.heappop(heap)
             piece = self._piece_of(key)
-            if piece is None or piece.outcome.server in grown.servers or self._heavy(piece):
+            if piece is None or self._heavy(piece):
                 continue
             more = words_needed(piece.calls)
             together = joined([grown, piece]) if words + more <= MOST_WORDS else None
@@ -219,21 +221,36 @@ class Assembly:
         """Of how many tasks shares are counted for now."""
         return int(NEARLY * max(self._made, self._expected))
 
-    def _least_used(self, core: Candidate) -> list[tuple[bool, int, int, int, ToolKey]]:
-        seed = _number(core.calls)
-        found = [
-            (
-                self._heavy_server(key.server),
-                self._tools[key] + self._tries[key] // 2,
-                self._servers[key.server],
-                (seed * 31 + place * 7919) % 10007,
-                key,
-            )
-            for place, key in enumerate(self._by_side[self._side(core)])
-            if key.server not in core.servers
-        ]
+    def _least_used(self, core: Candidate) -> list[tuple[int, int, int, int, ToolKey]]:
+        """The tools whose pieces may be added, as a heap.
+
+        A task counts for each of its servers. One of a busy server is mostly filled up from the same server, else from a quiet
+        one, and a task of quiet servers takes in no busy one: more tasks then keep within the servers' shares.
+        """
+        seed = _number(core.calls) + self._made
+        own, tools = core.servers, _tools(core)
+        busy = any(self._busy(server) for server in own)
+        alone = busy and seed % 5 < 3
+        found = []
+        for place, key in enumerate(self._by_side[self._side(core)]):
+            if key in tools:
+                continue
+            if key.server in own:
+                rank = 0 if alone else 2
+            elif self._busy(key.server):
+                if busy or self._made > SETTLED:
+                    continue
+                rank = 1
+            else:
+                rank = 1 if alone else 0
+            used = self._tools[key] + self._tries[key] // 2
+            found.append((rank, used, self._servers[key.server], (seed * 31 + place * 7919) % 10007, key))
         heapq.heapify(found)
         return found
+
+    def _busy(self, server: str) -> bool:
+        """Whether a server is on the way to its share."""
+        return 2 * self._servers[server] >= limit(SERVER_SHARE, SERVER_LEAST, self._kinds[1], self._whole)
 
     def _piece_of(self, key: ToolKey) -> Candidate | None:
         """The piece of a tool that was used least."""

@@ -173,11 +173,12 @@ class Clauses:
             together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
             frame = self._choice.of([way for way in EACH if way[1].startswith("{}")])
             return [*together[:-1], frame.format(together[-1], **_counts(len(step.nodes)))]
-        return [
-            f"the {_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
+        each = [
+            f"{_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
             for node, own in by_node.items()
             for name, p in own
         ]
+        return [f"the {each[0]}", *(f"the {name}" if self._choice.below(3) == 0 else name for name in each[1:])]
 
 
 _UNTOLD = frozenset("result value output answer entry".split())
@@ -239,7 +240,7 @@ def _merged(said: str, step: Step, labels: dict[str, str]) -> tuple[str, list[st
     """A goal that ends in the name of an argument takes its value at once: ``find synonyms for the word "happy"``."""
     for literal in step.shared:
         name = labels[literal.pointer]
-        match = re.search(rf"(?:\b(an?|the) )?\b{re.escape(name)}$", said, re.IGNORECASE)
+        match = re.search(rf"(?<!\band )(?<!\bor )(?:\b(an?|the) )?\b{re.escape(name)}$", said, re.IGNORECASE)
         if match and isinstance(literal.value, str | int | float) and not isinstance(literal.value, bool) and len(name) > 1:
             rest = [stated(labels[item.pointer], item.value) for item in step.shared if item is not literal]
             article = "the " if match.group(1) else ""

@@ -8,7 +8,7 @@ What an argument does not take from a result is a literal, which the request mus
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -117,7 +117,12 @@ def pairs(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
                 yield both
 
 
-def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -> Iterator[Candidate]:
+def compose(
+    calls: Sequence[Call],
+    relation: EffectRelation,
+    variety: Variety,
+    changed: Callable[[Call], bool] = lambda call: False,
+) -> Iterator[Candidate]:
     """The plans of one session: for each outcome the least set of calls that leads to it.
 
     A call that depends on no earlier one but for its arguments' values is a plan of its own as well.
@@ -126,8 +131,9 @@ def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -
         calls: the session's calls in order, with results.
         relation: what may affect what.
         variety: which fields are constants; a constant is no reason to call its source.
+        changed: whether a call is known to answer otherwise where nothing was changed before.
     """
-    session = _Session(calls, relation, variety)
+    session = _Session(calls, relation, variety, changed)
     for call in session.calls:
         if is_success(call) and call.key not in relation.volatile:
             candidate = session.plan_for(call)
@@ -138,8 +144,11 @@ def compose(calls: Sequence[Call], relation: EffectRelation, variety: Variety) -
 
 
 class _Session:
-    def __init__(self, calls: Sequence[Call], relation: EffectRelation, variety: Variety) -> None:
+    def __init__(
+        self, calls: Sequence[Call], relation: EffectRelation, variety: Variety, changed: Callable[[Call], bool]
+    ) -> None:
         self.variety = variety
+        self.changed = changed
         self.calls = [call for call in calls if call.tool is not None]
         self.relation = relation
         self.by_id = {call.id: call for call in self.calls}
@@ -188,11 +197,14 @@ class _Session:
     def _asked(self, ordered: Sequence[Call], bounds: dict[int, tuple[Bound, ...]]) -> tuple[int, ...]:
         """The outcome, and every call before it of which nothing else shows that it is needed."""
         used = {bound.source for own in bounds.values() for bound in own}
+        writers = [call for call in ordered[:-1] if call.server == ordered[-1].server and self.relation.writes(call.key)]
+        # Of the only change before a read that answers otherwise without it, nothing more needs to be shown.
+        only = writers[0].id if len(writers) == 1 and self.changed(ordered[-1]) else None
         asked = []
         for place, call in enumerate(ordered[:-1]):
             later = [other for other in ordered[place + 1 :] if other.server == call.server]
             evident = any(_evident(self.relation, call, other) for other in later)
-            if call.id not in used and not evident:
+            if call.id not in used and not evident and call.id != only:
                 asked.append(call.id)
         return (*asked, ordered[-1].id)
 

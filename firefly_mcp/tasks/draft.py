@@ -13,7 +13,7 @@ from typing import Any
 
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import json_pointer, pointer_steps, walk
+from firefly_mcp.observe import informative, json_pointer, pointer_steps, walk
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.effects import EffectRelation
 from firefly_mcp.tasks.compose import Candidate, argument_at
@@ -30,6 +30,8 @@ TIMES = 12
 """A value is asked for at most so many times, each time with others or after other calls."""
 GUESSED = 0.1
 """A guesser who knows what was asked before may have a draft right with this chance."""
+READ_BACK = 0.5
+"""A value of this weight that a change was given and a later read shows was hardly there by chance."""
 MAX_FIELDS = 3
 """Of one call; of all calls of a plan together one more is asked."""
 
@@ -111,6 +113,7 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
     if not _needed(candidate, setting, request):
         return None
     setting.asked.take(identity, chosen)
+    changed = {ids[call_id] for call_id in _read_back(candidate, setting)}
     near = sum(key.server in candidate.servers for key in offered) - len({node.key for node in plan})
     return Task(
         id=task_id(request, plan, evidence),
@@ -121,11 +124,28 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
         evidence=evidence,
         tools=[setting.names.exposed(key) for key in offered],
         difficulty=difficulty(plan, near),
-        kind=kind_of(plan, evidence, setting.tools, setting.relation),
+        kind=kind_of(plan, evidence, setting.tools, setting.relation, changed),
         servers=sorted({node.server for node in plan}),
         now=datetime.fromtimestamp(max(call.started_at for call in candidate.calls), UTC).strftime("%Y-%m-%d"),
         recording=Source(id=setting.recording_id, digest=""),
     )
+
+
+def _read_back(candidate: Candidate, setting: Setting) -> set[int]:
+    """The calls of which it was seen that they answer what earlier calls of the plan made: they answer otherwise where nothing
+    was changed, or show a telling value that was handed to a change before them and not to themselves.
+    """
+    found = set()
+    for place, call in enumerate(candidate.calls):
+        before = [other for other in candidate.calls[:place] if other.id in candidate.changes and other.server == call.server]
+        if not before:
+            continue
+        offer = setting.offers.of(call)
+        own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
+        given = [value for other in before for _, value in walk(other.arguments) if not isinstance(value, dict | list)]
+        if offer.state or any(informative(v) >= READ_BACK and text_of(v) not in own and offer.reveals(v) for v in given):
+            found.add(call.id)
+    return found
 
 
 def _node(call: Call, candidate: Candidate, ids: Mapping[int, str], setting: Setting) -> PlanNode:

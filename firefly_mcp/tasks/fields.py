@@ -52,6 +52,8 @@ class Offer(NamedTuple):
 
     fields: tuple[AnswerField, ...]
     values: frozenset[str]
+    state: bool
+    """Whether it is known that the call answers otherwise where nothing was changed before it."""
     text: str
     """The whole text of a prose result; empty for data."""
 
@@ -64,9 +66,21 @@ class Offers:
     """The offers of calls, the latest asked for kept."""
 
     def __init__(
-        self, load: Callable[[str], JsonObject], variety: Variety, others: Callable[[Call], Sequence[JsonObject]]
+        self,
+        load: Callable[[str], JsonObject],
+        variety: Variety,
+        others: Callable[[Call], Sequence[JsonObject]],
+        untouched: Callable[[Call], JsonObject | None] = lambda call: None,
     ) -> None:
-        """``load`` gives a result by its hash, ``others`` the results that further observations of a call gave."""
+        """Begin.
+
+        Args:
+            load: gives a result by its hash.
+            variety: which fields are constants.
+            others: the results that further observations of a call gave.
+            untouched: what a call answers where nothing was changed before; what is the same there is not asked for.
+        """
+        self._untouched = untouched
         self._load = load
         self._variety = variety
         self._others = others
@@ -86,14 +100,16 @@ class Offers:
             view = result_view(result)
             values = frozenset(text_of(item) for _, item in walk(view.value) if not isinstance(item, dict | list))
             text = result_text(result) if view.kind == "text" else ""
-            known = self._kept[call.id] = Offer(tuple(self._fields(call, view)), values, text)
+            before = self._untouched(call)
+            state = before is not None and before != result
+            known = self._kept[call.id] = Offer(tuple(self._fields(call, view, before)), values, state, text)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(call.id)
         return known
 
-    def _fields(self, call: Call, view: View) -> list[AnswerField]:
+    def _fields(self, call: Call, view: View, before: JsonObject | None) -> list[AnswerField]:
         own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
         written = _written(call, view, self._variety) if view.kind == "text" else _of_data(call, view, own, self._variety)
         others = self._others(call)
@@ -103,6 +119,7 @@ class Offers:
             if text_of(field.value) not in own
             and not of_the_day(call, field.value)
             and all(_same(other, field) for other in others)
+            and (before is None or not _same(before, field))
         ]
 
 
@@ -150,9 +167,9 @@ def _of_data(call: Call, view: View, own: set[str], variety: Variety) -> list[An
         if selection is None:
             continue
         label = _label(steps)
-        own = name_of(steps)
-        if _FOREIGN.fullmatch(own):
-            selection = {**selection, "label": own}
+        called = name_of(steps)
+        if _FOREIGN.fullmatch(called):
+            selection = {**selection, "label": called}
         elif "take" not in selection and plain[label] > 1:
             label = _with_parent(steps)
             if not label:

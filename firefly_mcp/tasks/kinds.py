@@ -28,20 +28,31 @@ def arithmetic(tool: Tool) -> bool:
     )
 
 
-def stateful(plan: Sequence[PlanNode], evidence: Mapping[str, Proof], relation: EffectRelation) -> bool:
-    """Whether the plan changes what a later call of it, on which the answer depends, was observed to answer."""
+def stateful(
+    plan: Sequence[PlanNode], evidence: Mapping[str, Proof], relation: EffectRelation, changed: Collection[str] = ()
+) -> bool:
+    """Whether the plan changes what a later call of it, on which the answer depends, was observed to answer.
+
+    ``changed`` are nodes of which it was seen that they answer what the plan made.
+    """
     leading = _leading(plan, {proof.node for proof in evidence.values()})
     for place, writer in enumerate(plan):
         for reader in plan[place + 1 :]:
             if reader.id in leading and reader.server == writer.server:
                 effect = relation.effect(writer.key, reader.key)
-                if effect.affects and effect.source in ("observed", "declared"):
+                if effect.affects and (
+                    effect.source in ("observed", "declared") or (reader.id in changed and effect.source != "default")
+                ):
                     return True
     return False
 
 
 def kind_of(
-    plan: Sequence[PlanNode], evidence: Mapping[str, Proof], tools: Mapping[ToolKey, Tool], relation: EffectRelation
+    plan: Sequence[PlanNode],
+    evidence: Mapping[str, Proof],
+    tools: Mapping[ToolKey, Tool],
+    relation: EffectRelation,
+    changed: Collection[str] = (),
 ) -> str:
     """One of :data:`KINDS`.
 
@@ -49,7 +60,7 @@ def kind_of(
     call. ``fan_in``: a call takes values from two others. ``fan_out``: several calls take values of one, or one tool is asked
     for several things and all are compared. ``multi_field``: the answer has parts that do not hang together. Else ``chain``.
     """
-    if stateful(plan, evidence, relation):
+    if stateful(plan, evidence, relation, changed):
         return "write_read"
     fed: dict[str, set[str]] = defaultdict(set)
     feeds: dict[str, set[str]] = defaultdict(set)

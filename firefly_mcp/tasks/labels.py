@@ -74,6 +74,9 @@ def label(name: str) -> str:
     if len(words) == 1:
         # A bare preposition reads as one: "the to of the leg"; quoted singly it cannot be taken for a literal.
         return f"'{words[0]}' field" if words[0] in _PREPOSITIONS else words[0]
+    if not words and any(char > _LAST_LATIN for char in name):
+        # In another script there are no words to tell apart: the name as it is, without what could be read as a literal.
+        return " ".join(re.sub(r"""[^\w\s]|[\d_]""", " ", name).split()) or "value"
     return " ".join(words) or "value"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import ReplayIndex
+from firefly_mcp.state.history import History
 from firefly_mcp.types import Call, SessionKind
 
 ENOUGH = 2
@@ -39,6 +40,27 @@ class Observations:
         """The further results that this call gave in this state, each once."""
         outcomes = set(self._outcomes(call).values()) - {call.result_hash}
         return [self._load(outcome) for outcome in sorted(outcomes)]
+
+    def untouched(self, call: Call) -> JsonObject | None:
+        """What the same call gave where nothing had been changed yet since a proven beginning; None if that was not recorded,
+        or the call itself was made there.
+        """
+        link = self._index.connections.get((call.session, call.server))
+        own = self.state(call)
+        if link is None or not own or (call.session, call.server) not in self._proven:
+            return None
+        state = History(self._index.relation, self._index.origin_of(call.session, call.server)).state_key(call.key)
+        if state == own:
+            return None
+        for candidate in self._index.exact(call.key, call.args_hash):
+            if candidate.state_key == state and candidate.outcome.startswith("blake2b:"):
+                return self._load(candidate.outcome)
+        return None
+
+    def changed(self, call: Call) -> bool:
+        """Whether the call was recorded where nothing had been changed yet, and answered otherwise there."""
+        before = self.untouched(call)
+        return before is not None and call.result_hash is not None and before != self._load(call.result_hash)
 
     def _outcomes(self, call: Call) -> dict[int, str]:
         """By proven session, the first result that it gave in this state."""

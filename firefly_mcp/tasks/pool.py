@@ -118,7 +118,9 @@ class Pool:
         view = result_view(result)
         own = {value_key(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
         if view.kind == "text":
-            shown = [(None, item.value) for item in written_values(str(view.value))]
+            shown: list[tuple[tuple[Step, ...] | None, object]] = [
+                (None, item.value) for item in written_values(str(view.value))
+            ]
         else:
             shown = [
                 (steps, value)

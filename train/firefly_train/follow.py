@@ -25,6 +25,9 @@ from firefly_train.trajectory import LOG_VARIABLE
 CURVE = "curve.png"
 TENSORBOARD = "tensorboard"
 _POLL_SECONDS = 0.5
+_RAY_STARTS = 3
+_LATE = "The current node timed out during startup"
+"""Ray gives its own processes 30 seconds to start, and no setting changes that; on a busy machine they may need more."""
 _ERROR = re.compile(r"(?:\x1b\[[\d;]*m|\([^)]*pid=\d+[^)]*\) )*((?:[\w.]+\.)?\w*(?:Error|Exception)\b: .*)")
 
 Note = Callable[[str], None]
@@ -50,9 +53,13 @@ def follow(folder: RunFolder, children: Children, chosen: Preset, config: JsonOb
     begun = time.monotonic()
     note(f"training {steps - len(done)} steps; verl's log is {log}")
     try:
-        with log.open("ab") as out:
-            process = children.start(command, environment=environment, stdout=out, stderr=subprocess.STDOUT)
-            _watch(process, children, folder, len(done), steps, note)
+        for again in range(_RAY_STARTS):
+            with log.open("ab") as out:
+                process = children.start(command, environment=environment, stdout=out, stderr=subprocess.STDOUT)
+                _watch(process, children, folder, len(done), steps, note)
+            if not (process.returncode and _LATE in _last_error(log)) or again + 1 == _RAY_STARTS:
+                break
+            note("Ray did not start within its 30 seconds; once more")
     finally:
         result = write_run(folder, config, time.monotonic() - begun, children.cpu_seconds)
     if process.returncode:
