@@ -131,10 +131,10 @@ class Assembly:
     def _versions(self, core: Candidate, uses: int) -> Iterator[Candidate]:
         """The core with parts added, or alone; two calls alone are a small task, so that most get company."""
         turn = (_number(core.calls) + uses) % 8
-        alone = turn < 2 if len(core.calls) == 2 else turn < 4 if len(core.calls) == 3 else len(core.calls) > 3 and turn < 7
+        alone = turn < 1 if len(core.calls) == 2 else turn < 4 if len(core.calls) == 3 else len(core.calls) > 3 and turn < 7
         if len(core.calls) > 1 and alone:
             yield core
-        for count in (1 if len(core.calls) > 2 else 1 + turn % 2, 1):
+        for count in (1 if len(core.calls) > 2 else 1 + (turn % 4 > 0), 1):
             extended = self._extended(core, count)
             if extended is not None:
                 yield extended

@@ -1,5 +1,5 @@
-"""What a prose result says that a task may ask for: lines of ``label: value``, rows of Markdown tables, and a result that is
-nothing but one short value.
+"""What a prose result says that a task may ask for: lines of ``label: value``, rows of Markdown tables, a result that is
+nothing but one short value, and where there is none of these the one line that says what was done.
 
 Each is found again by a regular expression with one group, and is called by the words that the text itself sets beside it.
 Where a row of a table is meant, the selection names the row's first cell as a condition, which a request has to state.
@@ -16,6 +16,7 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import number_in
 
 LONGEST = 60
+MESSAGE = 110
 MOST = 60
 MOST_ROWS = 60
 
@@ -38,6 +39,10 @@ _TOLD = re.compile(
     r"already|copied|moved|switched|inserted|applied|changed|missing|must|to|of|the|is|are|was|were|has|have)\b"
 )
 """Words of a message to a person: a text with one of them is no bare value."""
+_FAILED = re.compile(
+    r"(?i)\b(?:no|not|none|nothing|invalid|unknown|fail\w*|error\w*|cannot|can't|could|must|missing|unable|already|only|"
+    r"required|unsupported|available|valid|usage|try|please|out of|too)\b|[?]|\d:\d\d"
+)
 
 
 class Written(NamedTuple):
@@ -57,7 +62,15 @@ def written_values(text: str) -> tuple[Written, ...]:
         matches = {match.group(1) for match in re.finditer(item.select["regex"], text)}
         if len(matches) == 1 and len(kept) < MOST:
             kept.setdefault(str(item.select["regex"]), item)
-    return tuple(kept.values())
+    return tuple(kept.values()) or tuple(_message(text))
+
+
+def _message(text: str) -> Iterator[Written]:
+    """The one line with which a tool says what it did, where it says nothing else."""
+    body = text.strip()
+    plain = len(body) <= MESSAGE and "\n" not in body and not re.search(r'["“”{}<>|]', body)
+    if plain and len(body.split()) > 2 and not _FAILED.search(body):
+        yield Written("message", body, {"regex": r"\A\s*(\S[^\n]*?)\s*\Z", "label": "message"})
 
 
 def _whole(text: str) -> Iterator[Written]:

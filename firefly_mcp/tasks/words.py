@@ -139,6 +139,8 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
         words.pop()
     if not 2 <= len(words) <= MAX_GOAL_WORDS or cut_short:
         return ""
+    if words[-1].lower() == "tool" and len(words) > 2:
+        words.pop()
     words[-1] = words[-1].rstrip(",")
     if len(_SPANISH & {word.lower() for word in words}) > 1:
         return ""

@@ -59,8 +59,13 @@ def test_a_label_with_two_values_names_none() -> None:
     assert found("Size: 10 kg\nSize: 20 kg\nColour: green") == {"colour": "green"}
 
 
-@pytest.mark.parametrize("text", ["Heading added to report.docx", "No matches found", "Error: out of range", "Done."])
-def test_messages_to_a_person_are_no_values(text: str) -> None:
+def test_a_line_that_says_what_was_done_is_offered_where_there_is_nothing_else() -> None:
+    assert found("Heading added to report.docx") == {"message": "Heading added to report.docx"}
+    assert found("Heading added\nLevel: 2") == {"level": 2}
+
+
+@pytest.mark.parametrize("text", ["No matches found", "Error: out of range", "Done.", "Invalid row index. Table has 5 rows."])
+def test_what_did_not_work_is_no_value(text: str) -> None:
     assert written_values(text) == ()
 
 
