@@ -29,6 +29,7 @@ from firefly_mcp.tasks.model import Task, read_tasks
 from firefly_mcp.tasks.proof import objections, strict_replay
 from firefly_proxies.verify import execution_gate
 
+ROUNDS = 8
 VOLATILE, DUPLICATED, CONTROL = "volatile value", "duplicated", "not spoiled"
 
 
@@ -58,29 +59,34 @@ class Row:
 
 
 def spoiled_tasks(way: str, tasks: Sequence[Task], seen: dict[str, Observed], count: int, seed: int) -> list[tuple[Task, Task]]:
-    """At most ``count`` pairs of a task and its spoiled copy."""
+    """``count`` pairs of a task and its spoiled copy, all different; fewer where the tasks offer no more to spoil.
+
+    Every task is spoiled once before one is spoiled again in another place.
+    """
     spoiler, _ = SPOILERS[way]
     chance = random.Random(f"{seed}{way}")
-    pairs = []
-    for task in chance.sample(list(tasks), len(tasks)):
-        spoiled = spoiler(task, seen[task.id], tasks, chance)
-        if spoiled is not None:
-            pairs.append((task, spoiled))
+    pairs: dict[bytes, tuple[Task, Task]] = {}
+    for _ in range(ROUNDS):
+        for task in chance.sample(list(tasks), len(tasks)):
+            spoiled = spoiler(task, seen[task.id], tasks, chance)
+            if spoiled is not None and len(pairs) < count:
+                pairs.setdefault(spoiled.line(), (task, spoiled))
         if len(pairs) == count:
             break
-    return pairs
+    return list(pairs.values())
 
 
 async def row_of(way: str, pairs: Sequence[tuple[Task, Task]], recording: Recording, replay: Replay) -> Row:
     """Ask every gate of every spoiled task."""
     row = Row(way)
     grounds = Grounds(replay)
+    # Spoiled copies keep the id of their task: they are told apart by their places.
     found = [{verdict.gate for verdict in objections(spoiled, replay, grounds)} for _, spoiled in pairs]
     passed = [spoiled for (_, spoiled), gates in zip(pairs, found, strict=True) if not gates]
     executed, _ = await execution_gate(passed, recording, index=replay.index) if passed else ([], None)
-    failed = {task.id for task in executed if not task.verdicts[-1].passed}
+    done = iter(executed)
     for (task, spoiled), gates in zip(pairs, found, strict=True):
-        objecting = gates | ({"execution"} if spoiled.id in failed and not gates else set())
+        objecting = set(gates) if gates or next(done).verdicts[-1].passed else {"execution"}
         repeats = Repeats()
         if way == DUPLICATED:
             repeats.take(task)
@@ -110,7 +116,7 @@ async def measure(store: Path, tasks: Sequence[Task], count: int, seed: int) -> 
                     chance = random.Random(seed)
                     for task, _ in pairs:
                         observe_otherwise(copy, task, seen[task.id], chance)
-                    rows.append(await row_of(way, pairs, copy, strict_replay(copy), len(tasks)))
+                    rows.append(await row_of(way, pairs, copy, strict_replay(copy)))
     return rows
 
 

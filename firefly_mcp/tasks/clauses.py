@@ -108,7 +108,7 @@ class Clauses:
         ]
 
     def _in_role(self, binding: Binding, role: str, value: str, *, aside: bool) -> str:
-        if select_label(binding.select) == role:
+        if select_label(binding.select) == role and not is_borrowed(binding):
             return value
         role = _with_unit(role)
         if self._brief or (aside and self._choice.below(3)):
@@ -119,7 +119,10 @@ class Clauses:
         """The value of an earlier step."""
         source = next(place for place, step in enumerate(self._steps) if step.holds(binding.source))
         step = self._steps[source]
-        called = _with_unit(_called(select_label(binding.select), step))
+        label = select_label(binding.select)
+        if is_borrowed(binding):
+            label = "result"
+        called = _with_unit(_called(label, step))
         value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
@@ -173,11 +176,12 @@ class Clauses:
             together = [f"the {_with_unit(taken(p.select, name, self._choice))}" for name, p in first]
             frame = self._choice.of([way for way in EACH if way[1].startswith("{}")])
             return [*together[:-1], frame.format(together[-1], **_counts(len(step.nodes)))]
-        return [
-            f"the {_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
+        each = [
+            f"{_with_unit(taken(p.select, name, self._choice))} for {self._which(step, node)}"
             for node, own in by_node.items()
             for name, p in own
         ]
+        return [f"the {each[0]}", *(f"the {name}" if self._choice.below(3) == 0 else name for name in each[1:])]
 
 
 _UNTOLD = frozenset("result value output answer entry".split())
@@ -192,6 +196,13 @@ def _counts(number: int) -> dict[str, str]:
         "times": "twice" if two else f"{_NUMBERS[number - 1]} times",
         "count": _NUMBERS[number - 1],
     }
+
+
+def is_borrowed(binding: Binding) -> bool:
+    """Whether a value in prose is called by the argument that it fills: the text itself does not name it so."""
+    label, regex = str(binding.select.get("label", "")), str(binding.select.get("regex", ""))
+    own = path_label([step for step in pointer_steps(binding.argument) if not step.isdigit()])
+    return bool(regex) and label == own and label.split()[0].lower() not in regex.lower()
 
 
 def is_untold(label: str) -> bool:
@@ -239,7 +250,7 @@ def _merged(said: str, step: Step, labels: dict[str, str]) -> tuple[str, list[st
     """A goal that ends in the name of an argument takes its value at once: ``find synonyms for the word "happy"``."""
     for literal in step.shared:
         name = labels[literal.pointer]
-        match = re.search(rf"(?:\b(an?|the) )?\b{re.escape(name)}$", said, re.IGNORECASE)
+        match = re.search(rf"(?<!\band )(?<!\bor )(?:\b(an?|the) )?\b{re.escape(name)}$", said, re.IGNORECASE)
         if match and isinstance(literal.value, str | int | float) and not isinstance(literal.value, bool) and len(name) > 1:
             rest = [stated(labels[item.pointer], item.value) for item in step.shared if item is not literal]
             article = "the " if match.group(1) else ""

@@ -47,8 +47,12 @@ _ALONE = {
     "percent": "percentage", "seconds": "time in seconds", "usd": "amount in USD",
 }  # fmt: skip
 """Names that are nothing but a unit."""
+_NOUNS_IN_ED = frozenset("embed shed sled".split())
+_ECHOED = frozenset("content contents text".split())
+"""What a result so names is what came back, and the request may have given something of that name."""
 _LAST_LATIN = "\u024f"
 _PREPOSITIONS = frozenset("at by for from in into of on to via with".split())
+_SIZES = frozenset("size length limit memory usage total capacity space".split())
 _COUNTED = frozenset("days hours minutes seconds weeks months years mins secs sec".split())
 _LASTING = frozenset("time duration age length period term timeout delay interval uptime tenure runtime ttl".split())
 _TIMES = {
@@ -74,6 +78,9 @@ def label(name: str) -> str:
     if len(words) == 1:
         # A bare preposition reads as one: "the to of the leg"; quoted singly it cannot be taken for a literal.
         return f"'{words[0]}' field" if words[0] in _PREPOSITIONS else words[0]
+    if not words and any(char > _LAST_LATIN for char in name):
+        # In another script there are no words to tell apart: the name as it is, without what could be read as a literal.
+        return " ".join(re.sub(r"""[^\w\s]|[\d_]""", " ", name).split()) or "value"
     return " ".join(words) or "value"
 
 
@@ -114,8 +121,11 @@ def _is_generic(name: str) -> bool:
 
 
 def as_name(said: str) -> str:
-    """A label that is a single letter, or in another script than the sentence, is called as a name: ``the 'r' field``."""
-    return f"'{said}' field" if len(said) == 1 or any(char > _LAST_LATIN for char in said) else said
+    """A label that is no noun of the sentence is called as a name: ``the 'r' field``, ``the 'cleared' field``."""
+    participle = re.fullmatch(r"[a-z]{3,}(?<!e)ed", said) and said not in _NOUNS_IN_ED
+    if len(said) == 1 or participle or any(char > _LAST_LATIN for char in said):
+        return f"'{said}' field"
+    return f"returned {said}" if said in _ECHOED else said
 
 
 def with_unit(said: str) -> tuple[str, str]:
@@ -127,6 +137,8 @@ def with_unit(said: str) -> tuple[str, str]:
     if last.lower() == "hr" and rest and rest[-1] in _UNITS:
         return " ".join(rest[:-1]) or "rate", f"{_UNITS[rest[-1]]} per hour"
     unit = _UNITS.get(last.lower(), "")
+    if unit in ("bytes", "KB", "MB", "GB") and rest and rest[-1] not in _SIZES:
+        rest.append("size")
     if not unit or not rest or (last.lower() in _COUNTED and rest[-1] not in _LASTING):
         return said, ""
     return " ".join(rest), unit

@@ -45,7 +45,10 @@ def select_in(view: View, selection: JsonObject) -> JSON:
     items = _find(path, view.value)
     if not items:
         raise SelectionError(f"{path}: finds nothing")
-    item = _choose(items, selection, path)
+    try:
+        item = _choose(items, selection, path)
+    except TypeError as error:
+        raise SelectionError(f"{path}: the items cannot be put in one order ({error})") from error
     take = str(selection.get("take", "$"))
     taken = _find(take, item)
     if len(taken) != 1:

@@ -67,7 +67,10 @@ _EVENTS = frozenset(
     """analysis audit check comparison conversion decomposition editing elimination inspection interpolation lookup
     management operations redaction regression search simulation test update validation""".split()
 )
-_MEANS = frozenset("algorithm approach equation formula function method procedure sieve technique theorem".split())
+_MEANS = frozenset(
+    """algorithm approach calculations calculator converter equation formula function method procedure sieve solver technique
+    theorem""".split()
+)
 """What is used to find something; it is not what is found."""
 _SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
 _QUESTIONS = frozenset("how what where whether which who why".split())
@@ -100,7 +103,10 @@ def outcome(tool: Tool) -> str:
 
 def sought(said: str) -> str:
     """The noun phrase of a goal that finds something, with its article: ``the weekday name for a date``; else ``""``."""
-    return said[found.start(1) - 4 :] if (found := _FINDS.fullmatch(said)) else ""
+    found = _FINDS.fullmatch(said)
+    if found is None or _HEAD_END.split(found.group(1))[0].split()[-1].lower() in _MEANS | _EVENTS:
+        return ""
+    return said[found.start(1) - 4 :]
 
 
 def goals(tool: Tool) -> tuple[str, ...]:
@@ -133,6 +139,8 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
         words.pop()
     if not 2 <= len(words) <= MAX_GOAL_WORDS or cut_short:
         return ""
+    if words[-1].lower() == "tool" and len(words) > 2:
+        words.pop()
     words[-1] = words[-1].rstrip(",")
     if len(_SPANISH & {word.lower() for word in words}) > 1:
         return ""

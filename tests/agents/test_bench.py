@@ -19,7 +19,7 @@ from mcp import Client
 from firefly_agents.bench.agent import AgentSubject
 from firefly_agents.bench.named import subject_named
 from firefly_agents.bench.runner import BenchSettings, bench
-from firefly_agents.bench.subjects import Limits, Oracle
+from firefly_agents.bench.subjects import Desk, Limits, Oracle, Solution
 from firefly_agents.bench.suites import chosen_tasks
 from firefly_agents.models import make_named_model
 from firefly_mcp.bench.results import regrade, write_results
@@ -253,6 +253,28 @@ async def test_a_budget_of_the_whole_run_leaves_the_rest_for_later(
             rest = await bench(tasks, recording, subject_named("m", tasks), BenchSettings(), out=out)
     assert (first["tasks"], first["rollouts_left"]) == (1, 2)
     assert (rest["tasks"], rest["rollouts_left"]) == (3, 0)
+
+
+class Breaking(Oracle):
+    """The oracle on a line that breaks: at the first attempt once, at the second task for good."""
+
+    def __init__(self, hopeless: str) -> None:
+        self.hopeless, self.broken = hopeless, False
+
+    async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
+        if task.id == self.hopeless or not self.broken:
+            self.broken = True
+            raise ConnectionResetError("the line broke")
+        return await super().solve(task, desk, attempt)
+
+
+async def test_a_broken_line_is_tried_again_and_takes_no_other_attempt_with_it(store: Path, tasks: list[Task]) -> None:
+    out = store.parent / "run"
+    with Recording(store) as recording:
+        report = await bench(tasks, recording, Breaking(tasks[1].id), BenchSettings(concurrency=1), out=out)
+    assert report["failures"] == {"proxy": 1}
+    assert [one.reward for one in RunFolder.load(out).rollouts()] == [1.0, 0.0, 1.0]
+    assert RunFolder.load(out).rollouts()[1].error == "ConnectionResetError: the line broke"
 
 
 async def test_a_run_folder_takes_no_other_run(store: Path, tasks: list[Task]) -> None:

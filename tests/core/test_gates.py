@@ -19,7 +19,7 @@ from firefly_mcp.types import ToolKey, params_of
 
 TEXT = {"type": "string"}
 READ = {"readOnlyHint": True}
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {"name": "find_customer", "description": "Find a customer by name.", "annotations": READ},
     {"name": "list_orders", "description": "List the orders of a customer.", "annotations": READ},
     {"name": "get_balance", "description": "Read the balance of an account.", "annotations": READ},
@@ -28,8 +28,13 @@ TOOLS = [
     {"name": "count_orders", "description": "Count the orders of a customer.", "annotations": READ},
     {"name": "rate", "description": "The rate of a level.", "annotations": READ},
 ]
-FOUND = {"customer": {"id": "cus_8812", "city": "Bergen"}}
-ORDERS = {"orders": [{"id": "ord_1", "total": 41.5, "day": "2024-03-02"}, {"id": "ord_2", "total": 97.25, "day": "2024-05-11"}]}
+FOUND: dict[str, Any] = {"customer": {"id": "cus_8812", "city": "Bergen"}}
+ORDERS: dict[str, Any] = {
+    "orders": [
+        {"id": "ord_1", "total": 41.5, "day": "2024-03-02"},
+        {"id": "ord_2", "total": 97.25, "day": "2024-05-11"},
+    ]
+}
 Made = tuple[str, dict[str, Any], dict[str, Any]]
 CHAIN: list[Made] = [
     ("find_customer", {"name": "Ida Holm"}, FOUND),
@@ -72,7 +77,7 @@ PLAN = [node("n1", "find_customer", {"name": "Ida Holm"}), node("n2", "list_orde
 
 
 def task(recording: Recording, **changes: Any) -> Task:
-    document = {
+    document: dict[str, Any] = {
         "id": "t-1",
         "request": 'Find the customer "Ida Holm" and tell me the id of the order with the highest total.',
         "answer": {"id": "ord_2"},
@@ -123,6 +128,14 @@ def test_a_path_that_chooses_by_what_the_request_does_not_say_is_refused(store: 
 def test_the_order_by_which_an_item_is_chosen_must_be_said(store: Recording, request_text: str, gate: str) -> None:
     twice(store, CHAIN)
     assert verdict(store, task(store, request=request_text))[0] == gate
+
+
+def test_items_that_have_no_common_order_are_refused_and_nothing_breaks(store: Recording) -> None:
+    mixed = {"orders": [{"id": "ord_1", "total": "none"}, {"id": "ord_2", "total": 97.25}]}
+    twice(store, [CHAIN[0], ("list_orders", {"customer": "cus_8812"}, mixed)])
+    gate, reason = verdict(store, task(store))
+    assert gate == "evidence"
+    assert "cannot be put in one order" in reason
 
 
 def test_a_default_may_be_stated_and_need_not_be(store: Recording) -> None:

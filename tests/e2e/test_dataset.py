@@ -113,9 +113,10 @@ def test_a_task_whose_second_observation_is_gone_cannot_be_cut_out_and_is_replac
         )
         left = [task for task in tasks if answer not in {node.key for node in task.plan}]
         found = Cutter(recording).cut([*left, spoiled], tmp_path / "again.db")
-    assert set(found.replaced) == {spoiled.id}
     assert found.replaced[spoiled.id] == "stability"
-    assert len(found.tasks) == len(left)
+    # A smaller set may be guessed more easily: what else is left out, is so by the gates over the set.
+    assert {gate for task, gate in found.replaced.items() if task != spoiled.id} <= {"leakage", "uniqueness"}
+    assert {task.id for task in found.tasks} == {task.id for task in left} - set(found.replaced)
 
 
 def test_the_splits_of_a_synthesised_set_share_nothing(made: tuple[Path, Path], capfd: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,8 @@ def test_labels_that_the_servers_no_longer_give_are_told_and_exit_with_3(
 ) -> None:
     asked = ["verify", "--store", str(store), "--tasks", str(divided), "--live", "--json", "--config"]
     same, other = tmp_path / "same", tmp_path / "other"
-    same.mkdir(), other.mkdir()
+    same.mkdir()
+    other.mkdir()
     assert main([*asked, str(_config(same, changed=False))]) == 0
     assert json.loads(capfd.readouterr().out)["live"] == {"checked": 1, "drifted": [], "unreached": {}}
     assert main([*asked, str(_config(other, changed=True))]) == 3

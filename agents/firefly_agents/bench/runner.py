@@ -33,6 +33,8 @@ from firefly_proxies.plans import plain_http
 from firefly_proxies.replay import ReplayFactory
 from firefly_proxies.serve import running_http
 
+_TRIES = 3
+"""How often an attempt is made that our own infrastructure makes fail."""
 _SHOWN = 2000
 """Characters that are kept of what a call was answered with; the whole is in the recording."""
 
@@ -152,6 +154,13 @@ def order_of(tasks: Sequence[Task]) -> Callable[[Rollout], tuple[int, int]]:
     return lambda one: (places[one.task], one.attempt)
 
 
+def _said(trouble: BaseException) -> str:
+    """What is at the heart of trouble, on one line."""
+    while isinstance(trouble, BaseExceptionGroup):
+        trouble = trouble.exceptions[0]
+    return f"{type(trouble).__name__}: {' '.join(str(trouble).split())[:300]}"
+
+
 class _Work:
     """The attempts of one run."""
 
@@ -216,7 +225,15 @@ class _Work:
         return late or (limits.max_tokens is not None and self._tokens >= limits.max_tokens)
 
     async def _attempt(self, task: Task, attempt: int, url: str, http: AsyncClient) -> Rollout:
-        session = f"{self._name}-{task.id}-{attempt}"
+        """One attempt; where our own infrastructure failed it is made again, in a session of its own."""
+        one = await self._try(task, attempt, url, http, f"{self._name}-{task.id}-{attempt}")
+        for again in range(2, _TRIES + 1):
+            if one.boundary != "proxy":
+                break
+            one = await self._try(task, attempt, url, http, f"{self._name}-{task.id}-{attempt}-{again}")
+        return one
+
+    async def _try(self, task: Task, attempt: int, url: str, http: AsyncClient, session: str) -> Rollout:
         notes = self._witness.expect(session, self._settings.limits.calls)
         offered = {name: self._tools[name] for name in task.tools}
         desk = Desk(f"{url}?session={session}", offered, self._settings.limits, http)
@@ -226,6 +243,8 @@ class _Work:
                 solution = await self._subject.solve(task, desk, attempt)
         except TimeoutError:
             solution = Solution(boundary="budget", error="out of time")
+        except Exception as trouble:  # a connection that broke, for one: the other attempts must not fall with it
+            solution = Solution(boundary="proxy", error=_said(trouble))
         self._witness.forget(session)
         return self._rollout(task, attempt, session, solution, notes, time.monotonic() - began)
 

@@ -72,7 +72,7 @@ class Subject(Protocol):
         """Name and settings, for the manifest."""
 
     async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
-        """Work on a task. Trouble is told by the solution's boundary; what is raised is a mistake of ours."""
+        """Work on a task. Trouble is told by the solution's boundary; what is raised counts as a failure of the proxy."""
 
     async def close(self) -> None:
         """Release what it holds."""

@@ -50,12 +50,12 @@ def test_the_same_tasks_get_the_same_splits_in_whatever_order_they_come() -> Non
 
 
 def test_a_set_of_unconnected_tasks_is_split_by_shares_and_nothing_is_lost() -> None:
-    tasks = [traits(n, dag=f"d{n // 2}", calls=(f"c{n}",), families=(f"f{n % 20}",)) for n in range(400)]
+    tasks = [traits(n, dag=f"d{n // 2}", calls=(f"c{n}",), families=(f"f{n // 2 % 20}",)) for n in range(400)]
     found = split(tasks)
     sizes = found.to_json()["splits"]
     assert not found.dropped
-    assert 28 <= sizes[TEST_SERVER] <= 52
-    assert 32 <= sizes[TEST] <= 52
+    assert 16 <= sizes[TEST_SERVER] <= 30
+    assert 22 <= sizes[TEST] <= 34
 
 
 def test_a_held_out_family_is_in_no_other_split() -> None:
@@ -72,7 +72,7 @@ def test_a_held_out_family_is_in_no_other_split() -> None:
         assert bool(task.families & held) == (found.of.get(task.id, TEST_SERVER) == TEST_SERVER)
 
 
-def test_a_group_that_cannot_be_parted_without_loss_loses_the_smaller_side() -> None:
+def test_a_group_that_cannot_be_parted_without_loss_loses_few() -> None:
     chain = [traits(n, dag=f"d{n}", calls=(f"c{n}", f"c{n + 1}"), families=("f",)) for n in range(60)]
     found = split(chain)
     assert found.dropped
