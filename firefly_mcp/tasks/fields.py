@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import View, informative, result_text, result_view, walk
+from firefly_mcp.observe import View, informative, number_in, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step, name_of
 from firefly_mcp.tasks.gates.wording import tells
 from firefly_mcp.tasks.labels import path_label
@@ -185,7 +185,7 @@ def _worth(value: Any) -> float:
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) <= 1):
         return WEAKEST
     worth = informative(value)
-    if worth < WEAK and isinstance(value, str) and _WORD.fullmatch(value):
+    if worth < WEAK and isinstance(value, str) and (_WORD.fullmatch(value) or number_in(value) is not None):
         return WEAKEST
     return worth if worth >= WEAK else 0.0
 

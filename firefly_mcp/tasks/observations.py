@@ -43,11 +43,11 @@ class Observations:
 
     def untouched(self, call: Call) -> JsonObject | None:
         """What the same call gave where nothing had been changed yet since a proven beginning; None if that was not recorded,
-        or the call itself was made there.
+        the call itself was made there, or it is a change itself.
         """
         link = self._index.connections.get((call.session, call.server))
         own = self.state(call)
-        if link is None or not own or (call.session, call.server) not in self._proven:
+        if link is None or not own or self._index.relation.writes(call.key) or (call.session, call.server) not in self._proven:
             return None
         state = History(self._index.relation, self._index.origin_of(call.session, call.server)).state_key(call.key)
         if state == own:

@@ -16,6 +16,8 @@ from firefly_mcp.types import Call, ToolKey
 
 LEAVES = 400
 SEEN_ENOUGH = 2
+SEEN_OFTEN = 5
+"""Of yes or no, none or one, so many calls with one answer show that it is always the same."""
 COUNTED = 64
 """Distinct values and calls are counted up to so many for each field: what varies so much varies."""
 
@@ -72,7 +74,8 @@ class Variety:
         return self._is_constant((key, _written_place(written)))
 
     def _is_constant(self, place: Place) -> bool:
-        return len(self._asked.get(place, ())) >= SEEN_ENOUGH and len(self._values[place]) == 1
+        asked, values = self._asked.get(place, ()), self._values.get(place, set())
+        return len(values) == 1 and len(asked) >= (SEEN_OFTEN if values <= _BINARY else SEEN_ENOUGH)
 
     def share(self, key: ToolKey, steps: tuple[Step, ...]) -> float:
         """Distinct values for each distinct call, at most 1."""
@@ -90,3 +93,6 @@ def _written_place(written: Written) -> str:
 
 def _number(data: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())
+
+
+_BINARY = {_number(canonical_json(value)) for value in (True, False, 0, 1)}
