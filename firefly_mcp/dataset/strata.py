@@ -6,15 +6,30 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from firefly_mcp.dataset.guesses import guessed
 from firefly_mcp.tasks.model import Task
+
+_ROUNDS = 20
 
 
 def choose(tasks: Sequence[Task], count: int, *, seed: int = 0) -> list[Task]:
     """At most ``count`` tasks, in their order. The same seed chooses the same.
 
     Splits get parts in proportion to their sizes. Within a split kinds take turns, and each time the task is chosen whose
-    servers were chosen least so far.
+    servers were chosen least so far. Of few tasks a guesser has more right than of many, so those that it has right among
+    the chosen are left out, and others are chosen in their place, until they are at most one in a hundred.
     """
+    left = list(tasks)
+    for _ in range(_ROUNDS):
+        chosen = _draw(left, count, seed)
+        easy = guessed(chosen)
+        if len(easy) * 100 <= len(chosen) or len(left) - len(easy) < count:
+            break
+        left = [task for task in left if task.id not in easy]
+    return chosen
+
+
+def _draw(tasks: Sequence[Task], count: int, seed: int) -> list[Task]:
     by_split: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         by_split[task.split].append(task)

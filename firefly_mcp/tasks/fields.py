@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from firefly_mcp.jsonio import JsonObject
@@ -17,6 +17,7 @@ from firefly_mcp.tasks.model import same_value
 from firefly_mcp.tasks.references import select_label
 from firefly_mcp.tasks.selection import SelectionError, select, selection_for, stateable
 from firefly_mcp.tasks.texts import written_values
+from firefly_mcp.tasks.today import tells_the_day
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call
 
@@ -215,9 +216,5 @@ def text_of(value: Any) -> str:
 
 
 def of_the_day(call: Call, value: Any) -> bool:
-    """Whether a value is the date of the call, or the day before or after: it would be another one on another day."""
-    text = str(value)[:10]
-    if not text.startswith("20"):
-        return False
-    day = datetime.fromtimestamp(call.started_at, UTC).date()
-    return text in {(day + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)}
+    """Whether a value is the date or weekday of the call, or of the day before or after: it would be another on another day."""
+    return tells_the_day(value, datetime.fromtimestamp(call.started_at, UTC).date(), call.arguments)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from httpx2 import AsyncClient
 
-from firefly_mcp.jsonio import JSON, JsonObject, loads, text
+from firefly_mcp.dataset.guesses import Guesser
+from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.types import Tool
 from firefly_proxies.plans import PlanFailedError, execute_plan, label_of, session_client
@@ -106,10 +106,7 @@ class Shortcut:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         """Count the answers of these tasks."""
-        self._values: dict[str, Counter[str]] = defaultdict(Counter)
-        for task in tasks:
-            for name, value in task.answer.items():
-                self._values[name][text(value)] += 1
+        self._guesser = Guesser(tasks)
 
     def describe(self) -> JsonObject:
         """It has no settings."""
@@ -117,11 +114,7 @@ class Shortcut:
 
     async def solve(self, task: Task, desk: Desk, attempt: int) -> Solution:
         """The most frequent values, the task's own answer not counted; the next frequent ones in later attempts."""
-        guess: JsonObject = {}
-        for name, value in task.answer.items():
-            others = (self._values[name] - Counter([text(value)])).most_common()
-            guess[name] = loads(others[attempt % len(others)][0]) if others else None
-        return Solution(guess)
+        return Solution(self._guesser.guess(task, attempt))
 
     async def close(self) -> None:
         """It holds nothing."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.gates.observed import Observed, Step
 from firefly_mcp.tasks.model import Task, Verdict, same_value
 from firefly_mcp.tasks.selection import SelectionError, select
+from firefly_mcp.tasks.today import tells_the_day
 
 OBSERVATIONS = 2
 
@@ -21,7 +22,7 @@ def stability_gate(task: Task, seen: Observed) -> Verdict:
             used[binding.source].append(binding.select)
     for proof in task.evidence.values():
         used[proof.node].append(proof.select)
-    days = _days_around(task.now)
+    day = date.fromisoformat(task.now[:10])
     fewest = None
     for node in task.plan:
         step = seen.steps[node.id]
@@ -35,7 +36,7 @@ def stability_gate(task: Task, seen: Observed) -> Verdict:
             values = [_value(result, selection) for result in results]
             if any(not same_value(value, values[0]) for value in values):
                 return Verdict(gate="stability", passed=False, reason=f"{node.id}: observations differ: {values[:2]!r}")
-            if str(values[0])[:10] in days and not any(str(values[0])[:10] in str(v) for v in _known(task)):
+            if tells_the_day(values[0], day, step.arguments) and not any(str(values[0])[:10] in str(v) for v in _known(task)):
                 return Verdict(gate="stability", passed=False, reason=f"{node.id}: {values[0]!r} is the day of the recording")
         fewest = count if fewest is None else min(fewest, count)
     return Verdict(gate="stability", passed=True, reason=f"at least {fewest} observations of each call agree")
@@ -61,11 +62,6 @@ def _value(result: JsonObject, selection: JsonObject) -> Any:
         return select(result, selection)
     except SelectionError as error:
         return {"error": str(error)}
-
-
-def _days_around(now: str) -> set[str]:
-    day = date.fromisoformat(now[:10])
-    return {(day + timedelta(days=shift)).isoformat() for shift in (-1, 0, 1)}
 
 
 def _known(task: Task) -> list[Any]:

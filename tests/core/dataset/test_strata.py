@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from firefly_mcp.dataset.guesses import guessed
 from firefly_mcp.dataset.strata import choose
 from firefly_mcp.tasks.model import Source, Task
 
@@ -52,3 +53,12 @@ def test_a_choice_keeps_the_order_and_depends_on_the_seed_alone() -> None:
 
 def test_a_small_set_is_taken_whole() -> None:
     assert choose(TASKS[:7], 40) == TASKS[:7]
+
+
+def test_what_a_guesser_has_right_among_the_chosen_is_left_out_where_there_are_others() -> None:
+    few = [one.model_copy(update={"answer": {"a": place % 3}}) if place % 4 == 0 else one for place, one in enumerate(TASKS)]
+    assert len(guessed(few)) > 80
+    chosen = choose(few, 100)
+    assert len(chosen) == 100
+    assert len(guessed(chosen)) <= 1
+    assert len(choose(few, 390)) == 390, "where there are no others, they are kept"
