@@ -21,7 +21,7 @@ from firefly_mcp.tasks.assembly import UNBOUNDED, Assembly
 from firefly_mcp.tasks.balance import balanced
 from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
-from firefly_mcp.tasks.draft import Setting, draft, names_of, worth_asking
+from firefly_mcp.tasks.draft import Setting, draft, names_of, reads_back, worth_asking
 from firefly_mcp.tasks.fields import Offers
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.observations import Observations
@@ -57,7 +57,11 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
     near = Distractors(index.tools, read_graph(recording).edges)
     setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
-    assembly = Assembly(lambda candidate: draft(candidate, setting), lambda candidate: worth_asking(candidate, setting))
+    assembly = Assembly(
+        lambda candidate: draft(candidate, setting),
+        fits=lambda candidate: worth_asking(candidate, setting),
+        scarce=lambda candidate: reads_back(candidate, setting),
+    )
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
     unproven: dict[ToolKey, Candidate] = {}

@@ -27,11 +27,14 @@ UNBOUNDED = 1 << 20
 USES = 60
 """A core is asked at most so many times, each time for something else or with other parts."""
 PIECE_USES = 40
-GIVEN_UP = 3
+SCARCE_USES = 3
+"""So many times in a round a core of a scarce kind is asked."""
+GIVEN_UP = 5
 """After so many failures a core, or a piece as the first of its task, is not tried again."""
 TRIES = 12
-NEARLY = 0.95
-"""A server or tool rests when it has so much of what the finished set allows it."""
+HEADROOM = 1.4
+"""A server or tool rests when it has so many times its share of what was made so far: more tasks make room for it, and what is
+too much in the end is left out then."""
 SETTLED = 200
 """After so many tasks it shows which servers are busy."""
 SIDES = 12
@@ -43,15 +46,23 @@ Draft = Callable[[Candidate], Task | None]
 class Assembly:
     """Cores and pieces, and how often each tool and server was used so far."""
 
-    def __init__(self, draft: Draft, fits: Callable[[Candidate], bool] = lambda candidate: True) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        fits: Callable[[Candidate], bool] = lambda candidate: True,
+        scarce: Callable[[Candidate], bool] = lambda candidate: False,
+    ) -> None:
         """Begin.
 
         Args:
             draft: makes the task of a candidate, if it can.
             fits: whether a candidate can be a task or a part of one at all.
+            scarce: whether a candidate is of a kind of which there are too few, and is asked more often than others.
         """
         self._draft = draft
         self._fits = fits
+        self._scarce = scarce
+        self._often: set[int] = set()
         self._cores: list[Candidate] = []
         self._pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
         self._sides = 1
@@ -74,6 +85,8 @@ class Assembly:
             if len(candidate.calls) == 1:
                 self._pieces[candidate.outcome.key].append(candidate)
             elif len(candidate.calls) <= MAX_CALLS:
+                if self._scarce(candidate):
+                    self._often.add(len(self._cores))
                 self._cores.append(candidate)
 
     def tasks(self, count: int) -> Iterator[Task]:
@@ -104,14 +117,13 @@ class Assembly:
             core = self._cores[number]
             if self._heavy(core) or self._failures[~number] >= GIVEN_UP:
                 continue
-            for candidate in self._versions(core, uses):
-                task = self._make(candidate)
-                if task is not None:
-                    self._core_uses[number] += 1
-                    yield task
+            for again in range(SCARCE_USES if number in self._often else 1):
+                task = next(filter(None, map(self._make, self._versions(core, uses + again))), None)
+                if task is None:
+                    self._failures[~number] += 1
                     break
-            else:
-                self._failures[~number] += 1
+                self._core_uses[number] += not again
+                yield task
         yield from self._of_pieces(uses)
 
     def _in_turn(self, uses: int) -> list[int]:
@@ -219,7 +231,7 @@ class Assembly:
     @property
     def _whole(self) -> int:
         """Of how many tasks shares are counted for now."""
-        return int(NEARLY * max(self._made, self._expected))
+        return int(HEADROOM * max(self._made, self._expected))
 
     def _least_used(self, core: Candidate) -> list[tuple[int, int, int, int, ToolKey]]:
         """The tools whose pieces may be added, as a heap.

@@ -28,7 +28,7 @@ from firefly_mcp.types import Call, Tool, ToolKey
 
 TIMES = 12
 """A value is asked for at most so many times, each time with others or after other calls."""
-GUESSED = 0.1
+GUESSED = 0.2
 """A guesser who knows what was asked before may have a draft right with this chance."""
 READ_BACK = 0.5
 """A value of this weight that a change was given and a later read shows was hardly there by chance."""
@@ -128,6 +128,22 @@ def draft(candidate: Candidate, setting: Setting) -> Task | None:
         servers=sorted({node.server for node in plan}),
         now=datetime.fromtimestamp(max(call.started_at for call in candidate.calls), UTC).strftime("%Y-%m-%d"),
         recording=Source(id=setting.recording_id, digest=""),
+    )
+
+
+def reads_back(candidate: Candidate, setting: Setting) -> bool:
+    """Whether a plan of several calls was seen to read a state that it made itself."""
+    if not candidate.changes:
+        return False
+    calls = candidate.calls
+    effects = [
+        setting.relation.effect(writer.key, reader.key)
+        for place, reader in enumerate(calls)
+        for writer in calls[:place]
+        if writer.server == reader.server and writer.id in candidate.changes
+    ]
+    return bool(_read_back(candidate, setting)) or any(
+        effect.affects and effect.source in ("observed", "declared") for effect in effects
     )
 
 
