@@ -172,5 +172,5 @@ def _card(tasks: list[Task], recording: Recording, title: str) -> str:
     from firefly_mcp.dataset.card import card
     from firefly_mcp.dataset.survey import survey
 
-    found = survey(tasks, recording)
+    found = survey(tasks, recording, briefly=True)
     return card(tasks, found.figures, found.servers, found.contamination, title=title)

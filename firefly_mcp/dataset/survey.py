@@ -55,14 +55,17 @@ class Survey:
         }
 
 
-def survey(tasks: Sequence[Task], recording: Recording) -> Survey:
-    """Look a data set over.
+def survey(tasks: Sequence[Task], recording: Recording, *, briefly: bool = False) -> Survey:
+    """Look a data set over; ``briefly`` leaves wording and calls beside plans out, which take most of the time.
 
     Raises:
         TaskError: a task does not belong to the recording.
     """
     replay, families = strict_replay(recording), families_of(recording)
     found = contamination(traits_of(tasks, replay, families), {task.id: task.split for task in tasks})
-    beside = off_plan(tasks, recording, seed=OFF_PLAN_SEED, strict=replay, policy=ReplayPolicy()).to_json()
-    frames = frame_shares(tasks, replay.index.tools)[:FRAMES]
+    beside: JsonObject = {}
+    frames: list[tuple[str, float]] = []
+    if not briefly:
+        beside = off_plan(tasks, recording, seed=OFF_PLAN_SEED, strict=replay, policy=ReplayPolicy()).to_json()
+        frames = frame_shares(tasks, replay.index.tools)[:FRAMES]
     return Survey(figures_of(tasks, replay), sources_of(tasks, recording), found, families, frames, beside)

@@ -56,7 +56,7 @@ def test_a_small_set_is_taken_whole() -> None:
 
 
 def test_what_a_guesser_has_right_among_the_chosen_is_left_out_where_there_are_others() -> None:
-    few = [one.model_copy(update={"answer": {"a": place % 3}}) if place % 4 == 0 else one for place, one in enumerate(TASKS)]
+    few = [one.model_copy(update={"answer": {"a": 7}}) if place % 4 == 0 else one for place, one in enumerate(TASKS)]
     assert len(guessed(few)) > 80
     chosen = choose(few, 100)
     assert len(chosen) == 100
