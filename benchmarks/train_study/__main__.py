@@ -29,10 +29,10 @@ from benchmarks.train_study.stats import paired
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.demonstrations import Demonstration
 from firefly_train.figures import by_task, read_lines
-from firefly_train.function_schema import ANSWER_TOOL
 
 CORE = (PLANS, VALUES)
 """What the gain is measured on: held out by sub-DAG and by argument values. Held out by server is told beside it."""

@@ -39,6 +39,16 @@ def briefing(task: Task) -> str:
     )
 
 
+def system_text(task: Task) -> str:
+    """Who the model is, which day it is, and what the answer must hold."""
+    fields = task.answer_schema.get("properties") or {name: {} for name in task.answer}
+    asked = "; ".join(_field(name, schema) for name, schema in fields.items())
+    return (
+        f"Today is {task.now}. Use the tools to find what is asked, one call at a time. "
+        f"Then call {ANSWER_TOOL} with an answer that has exactly these fields: {asked}."
+    )
+
+
 def misfit(answer: JSON, task: Task) -> str | None:
     """What of an answer does not fit the task's answer schema, naming the field; None if it fits."""
     found = best_match(_validator(text(task.answer_schema)).iter_errors(answer))
@@ -52,3 +62,10 @@ def misfit(answer: JSON, task: Task) -> str | None:
 @lru_cache(maxsize=1024)
 def _validator(schema: str) -> Any:
     return Draft202012Validator(loads(schema))
+
+
+def _field(name: str, schema: JsonObject) -> str:
+    kind = schema.get("type")
+    description = str(schema.get("description") or "").strip()
+    about = f"{name} ({kind})" if isinstance(kind, str) else name
+    return f"{about}: {description}" if description else about

@@ -67,18 +67,31 @@ def bind(arguments: JsonObject, bindings: list[tuple[Binding, Any]]) -> JsonObje
     Raises:
         KeyError, IndexError: a binding points to a place that is not there.
     """
-    bound: Any = _copy(arguments)
-    for binding, value in bindings:
-        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in binding.argument.split("/")[1:]]
-        node = bound
+    return put(arguments, {binding.argument: value for binding, value in bindings})
+
+
+def put(arguments: JsonObject, places: Mapping[str, Any]) -> JsonObject:
+    """The arguments with other values at some places, as a copy.
+
+    Args:
+        arguments: of a call.
+        places: values by the JSON pointer of their place.
+
+    Raises:
+        KeyError, IndexError: a place is not there.
+    """
+    made: Any = _copy(arguments)
+    for pointer, value in places.items():
+        *parents, last = pointer_steps(pointer)
+        node = made
         for part in parents:
             node = node[int(part)] if isinstance(node, list) else node[part]
         if isinstance(node, list):
             node[int(last)] = value
         else:
             node[last] = value
-    assert isinstance(bound, dict)
-    return bound
+    assert isinstance(made, dict)
+    return made
 
 
 def _copy(value: Any) -> Any:

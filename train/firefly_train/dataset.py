@@ -12,9 +12,10 @@ from pathlib import Path
 
 from firefly_mcp.errors import TaskError, UsageError
 from firefly_mcp.jsonio import JsonObject, dumps, text
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task
 from firefly_train.demonstrations import Demonstration
-from firefly_train.function_schema import ANSWER_TOOL, offered
+from firefly_train.function_schema import offered
 from firefly_train.prompts import messages
 
 AGENT = "firefly"

@@ -16,9 +16,9 @@ from mcp.shared.exceptions import MCPError
 
 from firefly_mcp.jsonio import JSON, JsonObject
 from firefly_mcp.reward import reward
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task
 from firefly_train.connection import ReplayConnection
-from firefly_train.function_schema import ANSWER_TOOL
 from firefly_train.results import shown
 from firefly_train.trajectory import Trajectory
 

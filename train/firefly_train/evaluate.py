@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from firefly_mcp.jsonio import JsonObject, loads
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_train.connection import Connections
 from firefly_train.figures import read_lines
-from firefly_train.function_schema import ANSWER_TOOL
 from firefly_train.trajectory import LOG_VARIABLE
 
 AT_ONCE = 128

@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from firefly_mcp.errors import TaskError
 from firefly_mcp.jsonio import JsonObject
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task
-
-ANSWER_TOOL = "submit_answer"
 
 
 class Function(BaseModel):

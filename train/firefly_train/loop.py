@@ -7,8 +7,8 @@ from typing import Any
 from verl.experimental.agent_loop.agent_loop import AgentLoopOutput
 from verl.experimental.agent_loop.tool_agent_loop import AgentData, AgentState, ToolAgentLoop
 
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_train.connection import Connections
-from firefly_train.function_schema import ANSWER_TOOL
 from firefly_train.reward import compute_score
 from firefly_train.trajectory import Trajectory, append_line
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_train.checks import Fit
 from firefly_train.dataset import AGENT, TRAIN, require_training, split_rows, write_parquet
 from firefly_train.demonstrations import Demonstration, tool_entries
-from firefly_train.function_schema import ANSWER_TOOL
 
 VALIDATION = "heldout"
 """The file of all tasks that are not trained on, of whatever split."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from firefly_mcp.jsonio import JsonObject, dumps, loads, text
 from firefly_mcp.observe import walk
+from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_train.demonstrations import Demonstration
-from firefly_train.function_schema import ANSWER_TOOL
 
 _SHORTEST = 2
 _KEPT = 0.15

@@ -20,9 +20,9 @@ from firefly_mcp.bench.outcome import REPLY, outcome_of
 from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject, loads, text
 from firefly_mcp.reward import answer_in
+from firefly_mcp.tasks.answering import ANSWER_TOOL, system_text
 from firefly_mcp.tasks.model import Task
 
-ANSWER_TOOL = "submit_answer"
 _LONGEST = 20_000
 """Characters that are kept of one text of a conversation."""
 
@@ -183,19 +183,7 @@ def instructions(task: Task) -> str:
     """What a model is told beside the request: the words that ``firefly train`` uses, so that a trained model knows them."""
     if outcome_of(task) is not None:
         return str((task.model_extra or {}).get("policy", ""))
-    fields = task.answer_schema.get("properties") or {name: {} for name in task.answer}
-    asked = "; ".join(_field(name, schema) for name, schema in fields.items())
-    return (
-        f"Today is {task.now}. Use the tools to find what is asked, one call at a time. "
-        f"Then call {ANSWER_TOOL} with an answer that has exactly these fields: {asked}."
-    )
-
-
-def _field(name: str, schema: JsonObject) -> str:
-    kind = schema.get("type")
-    description = str(schema.get("description") or "").strip()
-    about = f"{name} ({kind})" if isinstance(kind, str) else name
-    return f"{about}: {description}" if description else about
+    return system_text(task)
 
 
 def boundary_of(trouble: BaseException) -> tuple[str, str]:

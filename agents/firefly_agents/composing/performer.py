@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from firefly_agents.composing.scenario import Move, Scenario, put, taken
+from firefly_agents.composing.scenario import Move, Scenario, taken
 from firefly_agents.pool import ServerPool
 from firefly_agents.session import label
 from firefly_agents.settings import Budget
@@ -19,6 +19,7 @@ from firefly_mcp.observe import told_error
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.state.rejection import rejected
 from firefly_mcp.store import queries
+from firefly_mcp.tasks.literals import put
 from firefly_mcp.types import SessionKind
 from firefly_proxies.conversation import Conversation, Opening
 from firefly_proxies.messages import LATEST_HANDSHAKE, RequestId, notification, request

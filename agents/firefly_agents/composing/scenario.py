@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from firefly_agents.offline.seen import group_of, literal
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
-from firefly_mcp.observe import json_path, pointer_steps, result_text, result_view, walk
+from firefly_mcp.observe import json_path, result_text, result_view, walk
 from firefly_mcp.observe.values import value_key
 from firefly_mcp.types import ToolKey
 
@@ -112,26 +112,3 @@ def scalars_at(arguments: Any) -> Iterator[tuple[str, Any]]:
     for steps, value in walk(arguments):
         if steps and not isinstance(value, dict | list) and value is not None:
             yield json_pointer(steps), value
-
-
-def put(arguments: JsonObject, places: Mapping[str, Any]) -> JsonObject:
-    """The arguments with other values at some places, as a copy."""
-    made: Any = copied(arguments)
-    for pointer, value in places.items():
-        *parents, last = pointer_steps(pointer)
-        node = made
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node[part]
-        if isinstance(node, list):
-            node[int(last)] = value
-        else:
-            node[last] = value
-    assert isinstance(made, dict)
-    return made
-
-
-def copied(value: Any) -> Any:
-    """A copy of a JSON document."""
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list) else value

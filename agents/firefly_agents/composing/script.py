@@ -10,12 +10,13 @@ from random import Random
 from typing import Any
 
 from firefly_agents.composing.known import Known
-from firefly_agents.composing.scenario import Move, Scenario, Take, put, scalars_at
+from firefly_agents.composing.scenario import Move, Scenario, Take, scalars_at
 from firefly_agents.offline.seen import literal
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning
 from firefly_mcp.observe import Flow, informative, leaves, pointer_steps, result_view
 from firefly_mcp.observe.values import Key, value_key
+from firefly_mcp.tasks.literals import put
 from firefly_mcp.types import Call, ToolKey
 
 _FILE = re.compile(r"\.[A-Za-z]{1,8}\Z")
