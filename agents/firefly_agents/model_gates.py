@@ -9,14 +9,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import anyio
-
 from firefly_agents.bench.named import subject_named
 from firefly_agents.bench.runner import BenchSettings, bench
-from firefly_agents.replies import Replies, read_object
+from firefly_agents.replies import Replies, each_asked, read_object
 from firefly_mcp.bench.rollout import Rollout, by_task
 from firefly_mcp.bench.run_folder import RunFolder
-from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.replay import ReplayPolicy
 from firefly_mcp.store.recording import Recording
@@ -58,25 +55,12 @@ class ModelGates:
         """Each task with the judge's verdict: natural, and with one reading only."""
         grounds = Grounds(strict_replay(recording))
         found: dict[int, Verdict] = {}
-        limiter = anyio.CapacityLimiter(self._concurrency)
 
         async def one(number: int, task: Task) -> None:
-            async with limiter:
-                reply = await self._replies.to(_question(task, list(grounds.offered(task.tools))))
+            reply = await self._replies.to(_question(task, list(grounds.offered(task.tools))))
             found[number] = _verdict(read_object(reply))
 
-        try:
-            await one(0, tasks[0])  # an endpoint that does not answer is told at once, in one line
-            async with anyio.create_task_group() as group:
-                for number, task in enumerate(tasks[1:], 1):
-                    group.start_soon(one, number, task)
-        except BaseExceptionGroup as group_error:
-            for trouble in group_error.exceptions:
-                if isinstance(trouble, ModelError):
-                    raise trouble from group_error
-            raise
-        finally:
-            await self._replies.close()
+        await each_asked(tasks, one, self._replies, self._concurrency)
         return [task.model_copy(update={"verdicts": [*task.verdicts, found[at]]}) for at, task in enumerate(tasks)]
 
     async def solve(self, tasks: Sequence[Task], recording: Recording) -> list[Task]:

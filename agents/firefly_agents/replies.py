@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib import resources
 
+import anyio
 from agents.exceptions import AgentsException
 from openai import OpenAIError
 
@@ -12,6 +14,7 @@ from agents import Agent, RunConfig, Runner
 from firefly_agents.models import make_named_model
 from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject, loads
+from firefly_mcp.tasks.model import Task
 
 
 class Replies:
@@ -59,3 +62,32 @@ def read_object(reply: str) -> JsonObject | None:
 def prompt_text(name: str) -> str:
     """A system prompt."""
     return resources.files("firefly_agents").joinpath(f"prompts/{name}").read_text(encoding="utf-8")
+
+
+async def each_asked(
+    tasks: Sequence[Task], one: Callable[[int, Task], Awaitable[None]], replies: Replies, concurrency: int
+) -> None:
+    """Ask something of every task, the first alone: an endpoint that does not answer is told at once. Closes ``replies``.
+
+    Raises:
+        ModelError: the model does not answer.
+    """
+    limiter = anyio.CapacityLimiter(concurrency)
+
+    async def limited(number: int, task: Task) -> None:
+        async with limiter:
+            await one(number, task)
+
+    try:
+        if tasks:
+            await limited(0, tasks[0])
+        async with anyio.create_task_group() as group:
+            for number, task in enumerate(tasks[1:], 1):
+                group.start_soon(limited, number, task)
+    except BaseExceptionGroup as trouble:
+        for inner in trouble.exceptions:
+            if isinstance(inner, ModelError):
+                raise inner from trouble
+        raise
+    finally:
+        await replies.close()

@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import anyio
-
-from firefly_agents.replies import Replies
-from firefly_mcp.errors import ModelError
+from firefly_agents.replies import Replies, each_asked
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.tasks.gates.wording import MAX_WORDS, tells
 from firefly_mcp.tasks.literals import node_literals, predicates, stated_values
@@ -64,25 +61,11 @@ class ModelWriter:
             ModelError: the model does not answer.
         """
         found: dict[int, Task] = {}
-        limiter = anyio.CapacityLimiter(self._concurrency)
 
         async def one(number: int, task: Task) -> None:
-            async with limiter:
-                found[number] = await self._written(task, tools)
+            found[number] = await self._written(task, tools)
 
-        try:
-            if tasks:
-                await one(0, tasks[0])  # an endpoint that does not answer is told at once, in one line
-            async with anyio.create_task_group() as group:
-                for number, task in enumerate(tasks[1:], 1):
-                    group.start_soon(one, number, task)
-        except BaseExceptionGroup as trouble:
-            for inner in trouble.exceptions:
-                if isinstance(inner, ModelError):
-                    raise inner from trouble
-            raise
-        finally:
-            await self._replies.close()
+        await each_asked(tasks, one, self._replies, self._concurrency)
         return [found[number] for number in range(len(tasks))]
 
     async def _written(self, task: Task, tools: Mapping[ToolKey, Tool]) -> Task:
