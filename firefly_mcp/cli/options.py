@@ -32,3 +32,15 @@ tasks_option = click.option(
     metavar="FILE",
     help="The tasks, one JSON object a line.",
 )
+
+match_option = click.option(
+    "--match",
+    type=click.Choice(["exact", "normalized", "semantic"]),
+    default="normalized",
+    show_default=True,
+    help="Highest rung.",
+)
+
+state_option = click.option(
+    "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
+)

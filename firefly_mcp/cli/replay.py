@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firefly_mcp.cli.options import store_option
+from firefly_mcp.cli.options import match_option, state_option, store_option
 from firefly_mcp.cli.output import note
 from firefly_mcp.cli.replay_steps import Steps, step_options
 from firefly_mcp.types import MatchKind
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 @click.option("--http", "http", metavar="[HOST:]PORT", help="Serve streamable HTTP at /mcp instead of stdio.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
 @click.option("--token", metavar="TOKEN", help="Demand this bearer token.")
-@click.option(
-    "--match",
-    type=click.Choice(["exact", "normalized", "semantic"]),
-    default="normalized",
-    show_default=True,
-    help="Highest rung.",
-)
+@match_option
 @click.option(
     "--embedder",
     default="hashing",
@@ -42,9 +36,7 @@ if TYPE_CHECKING:
     help="What ranks free text with --match semantic: hashing, minilm, a folder with an ONNX model, openai:MODEL,"
     " fastembed:MODEL or sentence-transformers:MODEL.",
 )
-@click.option(
-    "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
-)
+@state_option
 @click.option(
     "--start", metavar="SESSION|ORIGIN", help="Where sessions begin; needed when the recording has several beginnings."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from firefly_mcp.cli.options import store_option, tasks_option
+from firefly_mcp.cli.options import match_option, state_option, store_option, tasks_option
 from firefly_mcp.cli.output import note
 from firefly_mcp.errors import UsageError
 from firefly_mcp.types import MatchKind
@@ -34,13 +34,7 @@ from firefly_mcp.types import MatchKind
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the order of tasks handed out and of tools listed.")
 @click.option("--split", metavar="NAME", help="Serve only the tasks of this split.")
-@click.option(
-    "--match",
-    type=click.Choice(["exact", "normalized", "semantic"]),
-    default="normalized",
-    show_default=True,
-    help="Highest rung.",
-)
+@match_option
 @click.option(
     "--embedder",
     default="hashing",
@@ -48,9 +42,7 @@ from firefly_mcp.types import MatchKind
     metavar="NAME|FOLDER",
     help="What ranks free text with --match semantic; see 'firefly replay --help'.",
 )
-@click.option(
-    "--state", type=click.Choice(["strict", "lenient"]), default="strict", show_default=True, help="Answers of another state."
-)
+@state_option
 @click.option("--provenance", is_flag=True, help="Let subjects see in _meta how each call was answered.")
 @click.option("--token", metavar="TOKEN", help="Demand this bearer token of subjects.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="HOST", help="Accept this Host header beside loopback's.")
