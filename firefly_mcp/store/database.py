@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ _SQLITE_MAGIC = b"SQLite format 3\x00"
 _CHECKPOINT_PAGES = 4000
 """Pages (of 4 KiB) in the write-ahead log before they are folded into the file. Hashes scatter the pages of a large recording:
 SQLite's 1,000 would fold, and wait for the disk, every 200 calls."""
+_BUSY_MS = 10_000
+"""How long to wait for another process that writes."""
 _CHECK_UP_TO = 32 * 1024 * 1024
 """Files up to this size are checked in full when opened; a larger one shows damage when the page is read."""
 
@@ -42,10 +45,10 @@ def open_database(path: Path, *, create: bool, durability: str = "normal", exclu
     with StoreErrors(path):
         db = apsw.Connection(str(path))
         try:
-            db.set_busy_timeout(10_000)
+            db.set_busy_timeout(_BUSY_MS)
             if exclusive:
                 _lock(db, path)
-            db.pragma("journal_mode", "wal")
+            _write_ahead(db)
             db.pragma("synchronous", "full" if durability == "full" else "normal")
             db.pragma("foreign_keys", "on")
             db.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
@@ -68,7 +71,7 @@ def open_readonly(path: Path) -> apsw.Connection:
     with StoreErrors(path):
         db = apsw.Connection(readonly_uri(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
-            db.set_busy_timeout(10_000)
+            db.set_busy_timeout(_BUSY_MS)
             require_newest(db, str(path))
         except BaseException:
             db.close()
@@ -80,6 +83,22 @@ def readonly_uri(path: Path) -> str:
     """How to open a file only to read it. Without a log beside it nobody writes, and no side file is made for the look."""
     alone = not path.with_name(path.name + "-wal").exists()
     return f"file:{quote(str(path.absolute()))}{'?immutable=1' if alone else ''}"
+
+
+def _write_ahead(db: apsw.Connection) -> None:
+    """Switch to the write-ahead log, and wait where another process is just doing so.
+
+    SQLite does not call its busy handler here: of two that switch a new file at once one fails at once.
+    """
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            db.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.005)
 
 
 def _lock(db: apsw.Connection, path: Path) -> None:
@@ -129,7 +148,7 @@ def _look(path: Path, *, alone: bool) -> None:
     uri = f"file:{quote(str(path.absolute()))}{'?immutable=1' if alone else ''}"
     db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
-        db.set_busy_timeout(10_000)
+        db.set_busy_timeout(_BUSY_MS)
         tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
         # An empty file without our mark is one that another process is making at this moment.
         if int(db.pragma("application_id")) != APPLICATION_ID and tables:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -174,3 +177,21 @@ def test_a_recording_opens_in_a_plain_sqlite_shell(tmp_path: Path) -> None:
         " JOIN blob b ON b.hash = c.result_hash ORDER BY c.id"
     ).fetchall()
     assert rows == [("record", "srv", "t", 0, "text"), ("record", "srv", "t", 1, "text")]
+
+
+def begun(path: Path, at: float) -> str:
+    while time.time() < at:  # not asleep: all are to come within the same microseconds
+        pass
+    with Recording(path, create=True) as recording:
+        recording.begin_session("record")
+        return recording.id
+
+
+def test_processes_that_make_one_recording_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as processes:
+        for number in range(30):
+            path = tmp_path / f"{number}.db"
+            begin = [time.time() + (0.02 if number else 1.0)] * 4
+            assert len(set(processes.map(begun, [path] * 4, begin))) == 1
+            with Recording(path) as recording:
+                assert len(list(queries.sessions(recording))) == 4
