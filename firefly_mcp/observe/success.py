@@ -24,7 +24,7 @@ _OPENING = re.compile(
       processing|parsing|occurred|getting|creating|loading|opening|accessing|searching|connecting|from|running|evaluating|
       computing|converting|calculating|generating|finding|listing|updating|deleting|adding|code)\b
   | [a-z_.]*(?:error|exception)(?:\s*[:(]|\s+\w+=)                                   # ValueError: …, ToolError tool=…
-  | invalid\s+[\w\s]{1,30}?[.(] | unknown\s+[\w\s]{1,30}?['"‘“] | must\s+(?:provide|specify|be|have)\b
+  | (?:invalid|unsupported)\s+[\w\s]{1,30}?[.(:] | unknown\s+[\w\s]{1,30}?['"‘“] | must\s+(?:provide|specify|be|have)\b
   | exception\b | traceback\s+\(most\s+recent
   | (?:failed|unable)\s+to\b | (?:failed|failure|fatal|invalid\s+[\w\s]{1,30}?)\s*:
   | (?:could\s+not|couldn't|cannot|can't|can\s+not)\b
