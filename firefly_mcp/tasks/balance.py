@@ -7,7 +7,7 @@ its verdict, like a repeat.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from firefly_mcp.tasks.model import Task, Verdict
 
@@ -18,6 +18,8 @@ FEW = 3
 """Where there are few servers or tools, none can have a small share: each may have so many times the even one."""
 SERVER_LEAST, TOOL_LEAST, PLAN_LEAST = 40, 12, 6
 """So many tasks of one server, tool or abstract plan are kept in any set, however small."""
+LONG = 3
+"""Plans of so many calls are kept before shorter ones."""
 GATE = "balance"
 
 Kept = tuple[list[Task], list[Task]]
@@ -85,10 +87,6 @@ class _Scale:
             self._of[found].discard(place)
         return self._tasks.pop(place), reason
 
-    def _excess(self, place: int, over: Mapping[tuple[str, Hashable], float]) -> float:
-        """How much a task weighs on what has too much."""
-        return sum(over.get(kind, 0.0) for kind in self._kinds[place])
-
     def _spare(self, place: int) -> bool:
         """Whether every tool of a task is in enough other tasks."""
         return all(len(self._of[kind]) > FEW for kind in self._kinds[place] if kind[0] == "tool")
@@ -100,8 +98,10 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
     ranked = []
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
-        wanted = (task.kind == "write_read") + (len(task.servers) > 1) + (len(task.plan) > 2)
-        ranked.append(((min(FEW + 1, *(uses[key] for key in _tools(task))), plans[plan], -wanted, place), task))
+        scarce = task.kind == "write_read" and plans[plan] < PLAN_LEAST
+        wanted = (len(task.servers) > 1) + (len(task.plan) > 2)
+        rare = min(FEW + 1, *(uses[key] for key in _tools(task)))
+        ranked.append(((rare, not scarce, len(task.plan) < LONG, plans[plan], -wanted, place), task))
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
 

@@ -95,7 +95,7 @@ def lone(known: Known, done: Mapping[ToolKey, int], tells: Callable[[Call], bool
 def _play(script: Script, known: Known, key: ToolKey, tells: Callable[[Call], bool], wanted: int) -> bool:
     """Take over the shortest ways to calls of the tool that say something; where none does, calls with other arguments."""
     saying = [call for call in known.good[key] if tells(call)]
-    chains = [chain for call in saying or known.good[key][:6] if (chain := known.chain(call)) is not None]
+    chains = [chain for call in saying or known.good[key][:6] if (chain := _chain(known, call)) is not None]
     chains.sort(key=len)
     for chain in chains[: wanted if saying else 1]:
         for call in chain:
@@ -105,3 +105,13 @@ def _play(script: Script, known: Known, key: ToolKey, tells: Callable[[Call], bo
         for chain in chains[:1] * _TRIED:
             script.add(chain[-1], vary=True)
     return bool(chains)
+
+
+def _chain(known: Known, call: Call) -> list[Call] | None:
+    """What it took to make a call, with what was opened before it."""
+    chain = known.chain(call)
+    opener = None if chain is None or known.relation.stateless(call.server) else known.opener(chain[0])
+    before = None if opener is None else known.chain(opener)
+    if chain is None or before is None:
+        return chain
+    return [*before, *(one for one in chain if one.id not in {other.id for other in before})]
