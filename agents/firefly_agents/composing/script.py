@@ -12,7 +12,6 @@ from typing import Any
 from firefly_agents.composing.known import Known
 from firefly_agents.composing.scenario import Move, Scenario, Take, scalars_at
 from firefly_agents.composing.watching import watched
-from firefly_agents.offline.seen import literal
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning
 from firefly_mcp.observe import Flow, informative, leaves, pointer_steps, result_view
@@ -195,7 +194,7 @@ def shown(call: Call) -> list[tuple[str, Any]]:
     """The first values of a recorded answer, by path."""
     if call.result is None:
         return []
-    return [(leaf.path, leaf.value) for leaf in leaves(literal(result_view(call.result)).value, limit=60)]
+    return [(leaf.path, leaf.value) for leaf in leaves(result_view(call.result).value, limit=60)]
 
 
 def _shape(value: Any) -> str:
