@@ -110,7 +110,10 @@ class Shim:
             told = await response.json()
         for name in usage:
             usage[name] += told["usage"][name]
-        return json.loads(told["choices"][0]["message"]["content"])[field]
+        try:
+            return json.loads(told["choices"][0]["message"]["content"])[field]
+        except ValueError:  # it ran on until it was cut off: it gave nothing
+            return {}
 
 
 def plain(schema: dict[str, Any]) -> dict[str, Any]:
