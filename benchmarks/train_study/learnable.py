@@ -21,6 +21,7 @@ from pathlib import Path
 
 import anyio
 
+from benchmarks.train_study.splits import literal, unseen
 from firefly_agents.proving import prove
 from firefly_agents.synthesizer import SOURCES
 from firefly_mcp.graph.store import read_graph
@@ -102,6 +103,8 @@ def _pairs(pieces: dict[ToolKey, list[Candidate]], rng: random.Random) -> Iterat
             found = []
             for _ in range(PER_PAIR):
                 first, second = rng.choice(pieces[one]), rng.choice(pieces[other])
+                if _side(first) != _side(second):
+                    continue
                 if rng.random() < 0.5:
                     first, second = second, first
                 both = None if first is second else joined([first, second])
@@ -110,6 +113,12 @@ def _pairs(pieces: dict[ToolKey, list[Candidate]], rng: random.Random) -> Iterat
             turns.append(found)
     for turn in zip_longest(*turns):
         yield from (candidate for candidate in turn if candidate is not None)
+
+
+def _side(candidate: Candidate) -> bool:
+    """Whether the study holds the call out for its values; pairs of one side can be divided without loss."""
+    call = candidate.outcome
+    return unseen(literal(call.server, call.tool or "", {key: value for key, value in call.arguments.items() if value is not None}))
 
 
 def main() -> None:
