@@ -62,7 +62,7 @@ def prepare(options: argparse.Namespace) -> None:
     size = tiny_model.TinySize(**{**smoke.tiny, **options.tiny})
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
     fit = checks.fitting(tokenizer, shown, options.tokens, options.tokens)
-    kept = [one.task for one in fit.demonstrations]
+    kept = _at_most([one.task for one in fit.demonstrations], options.held_out, options.split_seed)
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]
     demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
@@ -81,6 +81,7 @@ def prepare(options: argparse.Namespace) -> None:
         "store": str(options.store.resolve()),
         "steps": options.steps,
         "prompts": options.prompts,
+        "updates": options.updates,
         "rollouts": options.rollouts,
         "lr": options.lr,
         "supervised_lr": options.supervised_lr,
@@ -114,6 +115,15 @@ def _fewer_tools(shown: Demonstration, most: int) -> Demonstration:
     kept = [name for name in task.tools if name in needed or name in spare]
     tools = [entry for entry in shown.tools if entry["function"]["name"] in (*kept, ANSWER_TOOL)]
     return replace(shown, task=task.model_copy(update={"tools": kept}), tools=tools)
+
+
+def _at_most(tasks: list[Task], most: int, seed: int) -> list[Task]:
+    """All training tasks, and of each held-out split so many."""
+    drawn = sorted(tasks, key=lambda task: task.id)
+    random.Random(seed).shuffle(drawn)
+    held = [[task for task in drawn if task.split == split][:most] for split in (PLANS, VALUES, SERVERS)]
+    chosen = {task.id for members in held for task in members}
+    return [task for task in tasks if task.split == "train" or task.id in chosen]
 
 
 def _demonstrated(train: list[Task], share: float, seed: int) -> list[Task]:
@@ -214,6 +224,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=512, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=5, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
+    parser.add_argument("--updates", type=int, default=1, help="of the policy in a step of GRPO")
+    parser.add_argument("--held-out", type=int, default=150, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)
     parser.add_argument("--tiny", type=_pairs, default={}, help="the model's size, as hidden=160,layers=4")

@@ -41,7 +41,7 @@ from firefly_train.results import shown
 
 PER_JOIN = 400
 """Plans of the same two tools, joined at the same argument, at most."""
-PER_PAIR = 60
+PER_PAIR = 200
 """Tasks of two calls of the same two tools that have nothing to do with each other, at most."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
 MARKS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 """Not special: a reward that reads decoded text must see them."""
 
+_OFTEN = 1000
+"""Shown so many times, every pair of digits becomes a token."""
+
 
 @dataclass(frozen=True)
 class TinySize:
@@ -36,13 +40,13 @@ class TinySize:
 
 
 def build_tokenizer(demonstrations: Sequence[Demonstration], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE over the demonstrations, made to copy: every digit is a token, a value is cut into the same tokens
-    wherever it stands in quotes, and what stands between values (``", "``) is few tokens.
+    """A byte-level BPE over the demonstrations, made to copy: a token has two digits at most and every such token is there, a
+    value is cut into the same tokens wherever it stands in quotes, and what stands between values (``", "``) is few tokens.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\d| ?[^\W\d]+|\W+"), "isolated"),
+            pre_tokenizers.Split(Regex(r"\d{1,2}| ?[^\W\d]+|\W+"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -53,7 +57,8 @@ def build_tokenizer(demonstrations: Sequence[Demonstration], vocabulary: int) ->
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(demonstrations), trainer)
+    pairs = [f"{pair:02}" for pair in range(100)] * _OFTEN
+    tokenizer.train_from_iterator(chain(_texts(demonstrations), pairs), trainer)
     tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in MARKS])
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, additional_special_tokens=[START])
     fast.chat_template = TEMPLATE.read_text()
