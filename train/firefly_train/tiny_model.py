@@ -17,6 +17,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from firefly_mcp.jsonio import text
+from firefly_train import induction
 from firefly_train.demonstrations import Demonstration
 
 TEMPLATE = Path(__file__).with_name("tiny_chat.jinja")
@@ -33,9 +34,10 @@ class TinySize:
     """How large. ``vocabulary`` counts BPE tokens, ``context`` positions."""
 
     vocabulary: int = 1536
-    hidden: int = 128
+    hidden: int = 160
     layers: int = 3
     heads: int = 4
+    head: int = 64
     context: int = 8192
 
 
@@ -71,18 +73,20 @@ def build_model(tokenizer: PreTrainedTokenizerFast, size: TinySize, seed: int) -
     config = Qwen3Config(
         vocab_size=(len(tokenizer) + 63) // 64 * 64,
         hidden_size=size.hidden,
-        intermediate_size=size.hidden * 3,
+        intermediate_size=size.hidden * 2,
         num_hidden_layers=size.layers,
         num_attention_heads=size.heads,
         num_key_value_heads=max(1, size.heads // 2),
-        head_dim=size.hidden // size.heads,
+        head_dim=size.head,
         max_position_embeddings=size.context,
-        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": induction.BASE},
+        tie_word_embeddings=False,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
     )
     model = Qwen3ForCausalLM(config)
+    induction.wire(model, seed)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
