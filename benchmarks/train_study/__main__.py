@@ -1,7 +1,7 @@
 """Does training through the recording teach a model anything that holds on other tasks?
 
+    python -m benchmarks.train_study --out runs/study --seeds 3 --jobs 2
     python -m benchmarks.train_study --tasks tasks.jsonl --store firefly.db --out runs/study
-    python -m benchmarks.train_study ... --seeds 3 --steps 40 --jobs 2
 
 From one warm-started checkpoint three arms are trained for the same CPU seconds: GRPO; GRPO with its rewards shuffled among the
 trajectories of a step; and more of the supervised steps that made the checkpoint. All are scored on the same held-out tasks, by
@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.train_study.arm import ARMS, say
+from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.errors import UsageError
@@ -71,6 +72,7 @@ def prepare(options: argparse.Namespace) -> None:
     warm = {
         **smoke.warm_start,
         "vary": True,
+        "decay": 0.03,
         "until": options.until,
         "steps": 1_000_000,
         "cpu_seconds": options.warm_seconds,
@@ -208,24 +210,24 @@ def _line(found: JsonObject) -> str:
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=Path, required=True)
-    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--tasks", type=Path, help="with --store; the set that comes with the study when left out")
+    parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
-    parser.add_argument("--steps", type=int, default=40, help="of GRPO")
-    parser.add_argument("--prompts", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=24, help="of GRPO")
+    parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--rollouts", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
-    parser.add_argument("--warm-seconds", type=float, default=600, help="CPU seconds of the warm start at most")
-    parser.add_argument("--until", type=float, default=0.5, help="probability of a whole plan at which the warm start ends")
-    parser.add_argument("--demonstrated", type=float, default=1.0, help="share of training tasks whose plan is shown")
-    parser.add_argument("--tokens", type=int, default=512, help="of a prompt, and of a response, at most")
-    parser.add_argument("--tools", type=int, default=5, help="offered with a task, its plan's included")
+    parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
+    parser.add_argument("--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never")
+    parser.add_argument("--demonstrated", type=float, default=0.4, help="share of training tasks whose plan is shown")
+    parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
+    parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
-    parser.add_argument("--updates", type=int, default=1, help="of the policy in a step of GRPO")
-    parser.add_argument("--held-out", type=int, default=150, help="tasks of each held-out split at most")
+    parser.add_argument("--updates", type=int, default=2, help="of the policy in a step of GRPO")
+    parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)
     parser.add_argument("--tiny", type=_pairs, default={}, help="the model's size, as hidden=160,layers=4")
@@ -233,6 +235,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
     parser.add_argument("overrides", nargs="*", help="of verl's configuration, for the GRPO arms")
     options = parser.parse_args()
+    if options.tasks is None or options.store is None:
+        options.tasks, options.store = unpack(options.out / "set")
     if not options.tasks.exists():
         raise UsageError(f"{options.tasks}: no such file")
     begun = time.monotonic()
