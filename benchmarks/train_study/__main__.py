@@ -67,7 +67,10 @@ def prepare(options: argparse.Namespace) -> None:
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]
     demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
-    for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated)):
+    shown_already = {task.id for task in demonstrated}
+    # What was demonstrated is mostly solved already, and teaches little more by being rewarded.
+    rewarded = [task for task in train if task.id not in shown_already] or train
+    for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated), ("rewarded", rewarded)):
         write_tasks(out / f"{name}.jsonl", tasks)
     warm = {
         **smoke.warm_start,
@@ -95,6 +98,7 @@ def prepare(options: argparse.Namespace) -> None:
         "turns": max(one.turns for one in fit.demonstrations) + SPARE_TURNS,
         "split": dict(Counter(task.split for task in kept)),
         "demonstrated": len(demonstrated),
+        "rewarded": len(rewarded),
         "sub_dags": {split: len({sub_dag(task) for task in kept if task.split == split}) for split in {t.split for t in kept}},
         "servers_held_out": sorted({name for task in held if task.split == SERVERS for name in task.servers}),
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -215,10 +219,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
-    parser.add_argument("--steps", type=int, default=24, help="of GRPO")
-    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=20, help="of GRPO")
+    parser.add_argument("--prompts", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
     parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
     parser.add_argument("--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never")
@@ -226,7 +230,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
-    parser.add_argument("--updates", type=int, default=2, help="of the policy in a step of GRPO")
+    parser.add_argument("--updates", type=int, default=1, help="of the policy in a step of GRPO")
     parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)

@@ -57,7 +57,7 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
         *told["overrides"],
     ]
     order = Order(
-        study / "train.jsonl",
+        study / "rewarded.jsonl",
         Path(told["store"]),
         "smoke",
         out / "run",
