@@ -144,7 +144,8 @@ def run_arms(options: argparse.Namespace) -> None:
 
     def one(arm: str, seed: int) -> None:
         out = options.out / (arm if arm == "warm" else f"{arm}-{seed}")
-        if (out / "result.json").exists() and "heldout" in loads((out / "result.json").read_bytes()):
+        checked = "permuted" if arm in ("grpo", "warm") else "heldout"
+        if (out / "result.json").exists() and checked in loads((out / "result.json").read_bytes()):
             return
         out.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.train_study.arm", str(options.out), arm, "--seed", str(seed)]

@@ -15,7 +15,7 @@ from firefly_train.children import Children
 from firefly_train.dataset import TRAIN, row
 from firefly_train.demonstrations import demonstrate, tool_entries
 from firefly_train.evaluate import Trial, evaluate
-from firefly_train.figures import by_split, evaluation
+from firefly_train.figures import ROLLOUTS, by_split, evaluation, read_lines
 from firefly_train.proxy import start_proxy
 
 ARMS = ("grpo", "shuffled", "supervised")
@@ -101,27 +101,35 @@ def _supervised(study: Path, warm: Path, seed: int, out: Path, budget: float) ->
     return {"cpu_seconds": round(time.process_time() - used, 1), "model": str(out / "model"), "learned": learned}
 
 
-def score(study: Path, model: str, out: Path, *, seed: int, checks: bool) -> JsonObject:
-    """Score a model on the held-out tasks; with ``checks`` also without tools and on permuted values."""
+def score(study: Path, model: str, out: Path, *, seed: int, checks: bool, known: JsonObject) -> JsonObject:
+    """Score a model on the held-out tasks; with ``checks`` also without tools and on permuted values.
+
+    What ``known`` tells already, from a scoring that was stopped, is not done again.
+    """
     told = settings(study)
     held = read_tasks(study / "heldout.jsonl")
-    found: JsonObject = {}
-    lines = attempts(told, held, Path(told["store"]), model, out / "heldout", seed=seed)
-    found["heldout"] = {**evaluation(lines), "by_split": by_split(lines)}
     core = [task for task in held if task.split in (PLANS, VALUES)]
-    known = {task.id for task in core}
-    found["core"] = evaluation([line for line in lines if line["task"] in known])
-    if checks:
+    found: JsonObject = {}
+    if "heldout" not in known:
+        lines = attempts(told, held, Path(told["store"]), model, out / "heldout", seed=seed)
+        found["heldout"] = {**evaluation(lines), "by_split": by_split(lines)}
+        found["core"] = evaluation(_of(lines, core))
+    if checks and "no_tools" not in known:
         silent = attempts(told, core, Path(told["store"]), model, out / "no-tools", seed=seed, samples=1, tools_off=True)
         found["no_tools"] = evaluation(silent)
+    if checks and "permuted" not in known:
         store = out / "permuted.db"
+        store.unlink(missing_ok=True)
         changed = permute(core, Path(told["store"]), store)
         write_tasks(out / "permuted.jsonl", changed)
-        other = attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2)
-        same = {task.id for task in changed}
-        found["permuted"] = evaluation(other)
-        found["permuted_reference"] = evaluation([line for line in lines if line["task"] in same])
+        found["permuted"] = evaluation(attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2))
+        found["permuted_reference"] = evaluation(_of(read_lines(out / "heldout" / ROLLOUTS), changed))
     return found
+
+
+def _of(lines: list[JsonObject], tasks: list[Task]) -> list[JsonObject]:
+    known = {task.id for task in tasks}
+    return [line for line in lines if line["task"] in known]
 
 
 def attempts(
@@ -150,7 +158,7 @@ def attempts(
         threads=1,
         tools_off=tools_off,
     )
-    log = out / "rollouts.jsonl"
+    log = out / ROLLOUTS
     log.unlink(missing_ok=True)
     tries = samples or told["samples"]
     # What no training task resembles mostly fails, and failures are long: once for each such task is enough.
@@ -181,7 +189,9 @@ def main() -> None:
             # The supervised arm waits for this figure only.
             (out / "result.json").write_bytes(dumps(result))
     begun = time.process_time()
-    result |= score(told.study, result["model"], out, seed=1, checks=told.arm in ("grpo", "warm"))
+    if (out / "result.json").exists():
+        result |= loads((out / "result.json").read_bytes())
+    result |= score(told.study, result["model"], out, seed=1, checks=told.arm in ("grpo", "warm"), known=result)
     result["scoring_cpu_seconds"] = round(time.process_time() - begun, 1)
     (out / "result.json").write_bytes(dumps(result))
     say(f"{told.arm} {told.seed}: held out {result['core']['pass@1']}")
