@@ -226,7 +226,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
     parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
-    parser.add_argument("--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never")
+    parser.add_argument(
+        "--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never"
+    )
     parser.add_argument("--demonstrated", type=float, default=0.4, help="share of training tasks whose plan is shown")
     parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")

@@ -118,7 +118,9 @@ def _pairs(pieces: dict[ToolKey, list[Candidate]], rng: random.Random) -> Iterat
 def _side(candidate: Candidate) -> bool:
     """Whether the study holds the call out for its values; pairs of one side can be divided without loss."""
     call = candidate.outcome
-    return unseen(literal(call.server, call.tool or "", {key: value for key, value in call.arguments.items() if value is not None}))
+    return unseen(
+        literal(call.server, call.tool or "", {key: value for key, value in call.arguments.items() if value is not None})
+    )
 
 
 def main() -> None:

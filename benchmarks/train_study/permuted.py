@@ -155,7 +155,7 @@ _LAYOUTS: tuple[Callable[[Any], str], ...] = (
     lambda body: json.dumps(body, indent=2, ensure_ascii=False),
     lambda body: json.dumps(body, indent=2),
     lambda body: json.dumps(body, ensure_ascii=False),
-    lambda body: json.dumps(body),
+    json.dumps,
 )
 
 

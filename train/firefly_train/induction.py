@@ -2,12 +2,12 @@
 finds the place where the last two tokens were said before and repeats what came after them.
 
 Pretrained language models have such heads and copy with them whatever stands in their context (Olsson et al. 2022, "In-context
-Learning and Induction Heads"). A tiny model would need more tokens to come upon them than two cores can give it. Everything stays
-trainable, and all other weights are random.
+Learning and Induction Heads"). A tiny model would need more tokens to come upon them than two cores can give it. Everything
+stays trainable, and all other weights are random.
 
 The residual stream of width 4w + 1 or more holds four parts of width w: the token (written by the embedding), the token before,
-the one before that (written by the first layer), and the token to be said (written by the second, read by the output matrix). One
-place is 1 for every token, so that a query and a key can be the same everywhere: what is left of their product is the rotary
+the one before that (written by the first layer), and the token to be said (written by the second, read by the output matrix).
+One place is 1 for every token, so that a query and a key can be the same everywhere: what is left of their product is the rotary
 embedding's function of the distance, which has its maximum where the query's phase puts it.
 """
 
@@ -21,7 +21,7 @@ import torch
 NEAR = 8
 """The fastest rotations tell neighbours apart."""
 STEADY = 14
-"""From this rotation on a head of 64 hardly turns over some hundred tokens, with a rotary base of a million: good for contents."""
+"""From this rotation on a head of 64 hardly turns over some hundred tokens, with a rotary base of a million."""
 BASE = 1_000_000.0
 SHARP_NEAR, SHARP_SAME = 5.0, 3.0
 """How much steeper than at random these heads look."""
@@ -79,7 +79,7 @@ def _look_back(attention: Any, size: int, token: slice, targets: tuple[slice, sl
 def _repeat(
     attention: Any, size: int, token: slice, before: slice, earlier: slice, said: slice, generator: torch.Generator
 ) -> None:
-    """Head 0 attends to where the token before was this one, and the one before that the one before this; it says what is there."""
+    """Head 0 attends to where the two tokens before were the last two, and says what is there."""
     width = token.stop - token.start
     places = [place for rotation in range(STEADY, size // 2) for place in _pair(rotation, size)]
     half = len(places) // 2

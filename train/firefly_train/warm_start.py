@@ -33,7 +33,7 @@ class WarmStart:
     recent examples); reinforcement learning needs successes and failures. ``steps`` is the most optimizer steps,
     ``cpu_seconds`` the most CPU seconds of this process (None: no limit). ``vary``: learn from variations with other values
     beside the recorded ones. ``decay``: what is left of the learning rate in the last step, as a share. ``context``: the weight
-    of the loss on what the model only reads; a model that begins with random weights learns to copy from what is said twice there.
+    of the loss on what the model only reads, from which it can learn as well what is often said.
     """
 
     steps: int = 600
