@@ -38,6 +38,9 @@ from firefly_train.figures import by_task, read_lines
 CORE = (PLANS, VALUES)
 """What the gain is measured on: held out by sub-DAG and by argument values. Held out by server is told beside it."""
 
+SURE_WRONG, SURE_RIGHT = 0.05, 0.95
+"""GRPO is given the tasks whose plan the warm model would say with a probability between these."""
+
 
 def prepare(options: argparse.Namespace) -> None:
     """Divide the tasks, keep those that fit, and make the warm checkpoint."""
@@ -46,7 +49,7 @@ def prepare(options: argparse.Namespace) -> None:
     from firefly_train import checks, preset, tiny_model
     from firefly_train.demonstrations import demonstrate
     from firefly_train.run_folder import SPARE_TURNS
-    from firefly_train.warm_start import WarmStart, warm_start
+    from firefly_train.warm_start import WarmStart, plan_probabilities, warm_start
 
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -67,10 +70,7 @@ def prepare(options: argparse.Namespace) -> None:
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]
     demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
-    shown_already = {task.id for task in demonstrated}
-    # What was demonstrated is mostly solved already, and teaches little more by being rewarded.
-    rewarded = [task for task in train if task.id not in shown_already] or train
-    for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated), ("rewarded", rewarded)):
+    for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated)):
         write_tasks(out / f"{name}.jsonl", tasks)
     warm = {
         **smoke.warm_start,
@@ -98,7 +98,6 @@ def prepare(options: argparse.Namespace) -> None:
         "turns": max(one.turns for one in fit.demonstrations) + SPARE_TURNS,
         "split": dict(Counter(task.split for task in kept)),
         "demonstrated": len(demonstrated),
-        "rewarded": len(rewarded),
         "sub_dags": {split: len({sub_dag(task) for task in kept if task.split == split}) for split in {t.split for t in kept}},
         "servers_held_out": sorted({name for task in held if task.split == SERVERS for name in task.servers}),
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -110,6 +109,13 @@ def prepare(options: argparse.Namespace) -> None:
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
     told["warm"] = warm_start(model, tokenizer, lessons, WarmStart(**warm), seed=options.split_seed, progress=say)
     tiny_model.save(model, tokenizer, out / "warm" / "model")
+    # What was demonstrated is mostly solved; and where all attempts fail or all succeed, there is no advantage to learn from.
+    others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]
+    likely = plan_probabilities(model, tokenizer, others)
+    rewarded = [one.task for one, chance in zip(others, likely, strict=True) if SURE_WRONG < chance < SURE_RIGHT]
+    write_tasks(out / "rewarded.jsonl", rewarded)
+    told["rewarded"] = len(rewarded)
+    say(f"{len(rewarded)} of {len(others)} tasks that were not demonstrated are neither hopeless nor solved: they are rewarded")
     (out / "study.json").write_bytes(dumps(told))
 
 

@@ -7,8 +7,8 @@ stays trainable, and all other weights are random.
 
 The residual stream of width 4w + 1 or more holds four parts of width w: the token (written by the embedding), the token before,
 the one before that (written by the first layer), and the token to be said (written by the second, read by the output matrix).
-One place is 1 for every token, so that a query and a key can be the same everywhere: what is left of their product is the rotary
-embedding's function of the distance, which has its maximum where the query's phase puts it.
+One place is 1 for every token, so that a query and a key can be the same everywhere; what is left of their product is the
+rotary embedding's function of the distance, which has its maximum where the query's phase puts it.
 """
 
 from __future__ import annotations

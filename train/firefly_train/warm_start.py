@@ -97,6 +97,16 @@ def warm_start(
     }
 
 
+def plan_probabilities(model: Any, tokenizer: Any, demonstrations: Sequence[Demonstration]) -> list[float]:
+    """Of each demonstration, the probability that the model, sampled at temperature 1, says exactly this."""
+    found = []
+    with torch.no_grad():
+        for shown in demonstrations:
+            losses, _, _ = _losses(model, [_example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
+            found.append(float((-losses).exp()))
+    return found
+
+
 def _gone(step: int, plan: WarmStart, used: float) -> float:
     """How much of what is allowed is used up, from 0 to 1."""
     spent = used / plan.cpu_seconds if plan.cpu_seconds else 0.0
