@@ -18,7 +18,6 @@ COLOURS = {"warm": "#777777", "grpo": "#0a6b3d", "shuffled": "#b8860b", "supervi
 
 def draw(found: JsonObject, path: Path) -> None:
     """Draw the content of ``table.json``."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3), layout="constrained")
@@ -41,7 +40,6 @@ def draw(found: JsonObject, path: Path) -> None:
         right.text(place, mean + 0.03, f"{mean:.3f}", ha="center", fontsize=8)
     right.set_xticks(range(4), ["warm", *ARMS], fontsize=8)
     right.set(ylabel=f"held-out pass@1, {told['gain']['grpo']['tasks']} tasks", ylim=(0, 1))
-    figure.set_canvas(FigureCanvasSVG(figure))
     figure.savefig(path, metadata={"Date": None})
 
 
