@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
-    parser.add_argument("--updates", type=int, default=1, help="of the policy in a step of GRPO")
+    parser.add_argument("--updates", type=int, default=4, help="of the policy in a step of GRPO")
     parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)
