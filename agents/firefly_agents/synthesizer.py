@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 SOURCES = (SessionKind.EXPLORE, SessionKind.RECORD, SessionKind.IMPORT)
 """Kinds of session from which plans are composed; confirming and probing sessions only prove them."""
-SPARE = 1.35
-"""So many times the wanted number of tasks are drafted: gates and balance leave some out."""
+SPARE = 1.8
+"""So many times the wanted number of tasks are drafted: gates leave some out, and balance keeps of the others those of which
+there are few: tasks about state, and long ones."""
 UNPROVEN = 100
 """Plans that were seen only once are refused by the stability gate; so many of different tools show that it was so."""
 

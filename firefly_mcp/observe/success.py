@@ -23,7 +23,8 @@ _OPENING = re.compile(
   | (?:an?\s+)?(?:internal\s+|unexpected\s+)?error\s+(?:executing|calling|while|when|in|during|reading|writing|fetching|
       processing|parsing|occurred|getting|creating|loading|opening|accessing|searching|connecting|from|running|evaluating|
       computing|converting|calculating|generating|finding|listing|updating|deleting|adding|code)\b
-  | [a-z_.]*(?:error|exception)\s*(?::|\()                                            # ValueError: …
+  | [a-z_.]*(?:error|exception)(?:\s*[:(]|\s+\w+=)                                   # ValueError: …, ToolError tool=…
+  | (?:invalid|unsupported)\s+[\w\s]{1,30}?[.(:] | unknown\s+[\w\s]{1,30}?['"‘“] | must\s+(?:provide|specify|be|have)\b
   | exception\b | traceback\s+\(most\s+recent
   | (?:failed|unable)\s+to\b | (?:failed|failure|fatal|invalid\s+[\w\s]{1,30}?)\s*:
   | (?:could\s+not|couldn't|cannot|can't|can\s+not)\b
@@ -35,9 +36,12 @@ _OPENING = re.compile(
     """
 )
 _ENDING = re.compile(
-    r"(?i)\b(?:(?:was |were |is )?not found|does(?: not|n't) exist|is required|are required"
+    r"(?i)\b(?:(?:was |were |is )?not found(?: in [\w ]{2,30}| ?\([^()]*\))?|does(?: not|n't) exist|is required|are required"
     r"|is not (?:a )?valid\b.*|not supported|is not allowed|already exists|timed out)[\s.!'\"]*\Z"
 )
+_LAST = re.compile(r"\s*Error:\s")
+"""The last line of a short report of what was tried."""
+_SENTENCE = re.compile(r"(?<=[\w)'\"])\.\s+(?=[(A-Z])")
 _NOTHING = re.compile(r"(?i)\A(?:no|0|zero)\s")
 
 
@@ -107,8 +111,12 @@ def text_tells_error(text: str) -> bool:
         return True
     if _OPENING.match(_LEAD.sub("", head, count=1)):
         return True
-    first, _, rest = head.partition("\n")
-    return not rest.strip() and len(first) <= 200 and not _NOTHING.match(first) and bool(_ENDING.search(first))
+    first, *rest = [line for line in head.split("\n") if line.strip()]
+    if rest:
+        return len(text) < len(head) + 20 and _LAST.match(rest[-1]) is not None
+    if len(first) > 200 or _NOTHING.match(first):
+        return False
+    return any(_ENDING.search(part) for part in (first, _SENTENCE.split(first, maxsplit=1)[0]))
 
 
 def _has_data(value: Any) -> bool:

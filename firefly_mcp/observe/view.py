@@ -1,10 +1,11 @@
-"""What a result says: its structured content, else the JSON inside its text, else the text itself.
+"""What a result says: its structured content, else the JSON (or the printed Python data) inside its text, else the text itself.
 
 Paths in bindings, evidence and labels start at :attr:`View.value`; a ``text`` view is read by a regular expression instead.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from firefly_mcp.jsonio import JSON, JsonObject, loads
 
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)[ \t]*([\w+-]*)")
+_PRINTED = ("[{", "[(", "{'", "['", "[[", "[]")
+"""How data begins that was printed by Python; what is JSON as well was read as that before."""
 _NO_JSON: Any = object()
 
 
@@ -21,7 +24,8 @@ class View:
     """A result as data.
 
     Attributes:
-        kind: ``structured`` (``structuredContent``), ``json`` (JSON inside the text), ``text`` (prose) or ``empty``.
+        kind: ``structured`` (``structuredContent``), ``json`` (JSON inside the text, or rows printed as Python writes them),
+            ``text`` (prose) or ``empty``.
         value: the JSON value; for ``text`` the text; for ``empty`` None.
     """
 
@@ -120,7 +124,25 @@ def _json_inside(text: str) -> JSON:
         fences = _fences(text)
         if len(fences) == 1 and fences[0][0] in ("", "json", "json5", "jsonc") and fences[0][1][:1] in ("{", "["):
             return _load(fences[0][1])
-    return _NO_JSON
+    return _printed(stripped) if stripped[:2] in _PRINTED else _NO_JSON
+
+
+def _printed(text: str) -> JSON:
+    """Rows and records that a Python server printed as they are: ``[{'name': 'members'}]``, ``[('a', 1)]``."""
+    try:
+        return _listed(ast.literal_eval(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return _NO_JSON
+
+
+def _listed(value: Any) -> JSON:
+    if isinstance(value, tuple | list):
+        return [_listed(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _listed(item) for key, item in value.items()}
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"{type(value).__name__} is no JSON")
 
 
 def _fences(text: str) -> list[tuple[str, str]]:

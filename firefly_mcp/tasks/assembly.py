@@ -27,9 +27,9 @@ UNBOUNDED = 1 << 20
 USES = 60
 """A core is asked at most so many times, each time for something else or with other parts."""
 PIECE_USES = 40
-SCARCE_USES = 3
+SCARCE_USES = 8
 """So many times in a round a core of a scarce kind is asked."""
-GIVEN_UP = 5
+GIVEN_UP = 8
 """After so many failures a core, or a piece as the first of its task, is not tried again."""
 TRIES = 12
 HEADROOM = 1.4

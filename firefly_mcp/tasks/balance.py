@@ -7,7 +7,7 @@ its verdict, like a repeat.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from firefly_mcp.tasks.model import Task, Verdict
 
@@ -18,6 +18,10 @@ FEW = 3
 """Where there are few servers or tools, none can have a small share: each may have so many times the even one."""
 SERVER_LEAST, TOOL_LEAST, PLAN_LEAST = 40, 12, 6
 """So many tasks of one server, tool or abstract plan are kept in any set, however small."""
+LONG = 3
+"""Plans of so many calls are kept before shorter ones."""
+HELD_OUT = ("test", "test_server")
+"""Splits that are small as it is."""
 GATE = "balance"
 
 Kept = tuple[list[Task], list[Task]]
@@ -79,15 +83,17 @@ class _Scale:
         else:
             return None
         place = max(
-            places, key=lambda place: (self._spare(place), sum(over.get(kind, 0.0) for kind in self._kinds[place]), place)
+            places,
+            key=lambda place: (
+                self._spare(place),
+                not _scarce(self._tasks[place]),
+                sum(over.get(kind, 0.0) for kind in self._kinds[place]),
+                place,
+            ),
         )
         for found in self._kinds.pop(place):
             self._of[found].discard(place)
         return self._tasks.pop(place), reason
-
-    def _excess(self, place: int, over: Mapping[tuple[str, Hashable], float]) -> float:
-        """How much a task weighs on what has too much."""
-        return sum(over.get(kind, 0.0) for kind in self._kinds[place])
 
     def _spare(self, place: int) -> bool:
         """Whether every tool of a task is in enough other tasks."""
@@ -100,10 +106,16 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
     ranked = []
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
-        wanted = (task.kind == "write_read") + (len(task.servers) > 1) + (len(task.plan) > 2)
-        ranked.append(((min(FEW + 1, *(uses[key] for key in _tools(task))), plans[plan], -wanted, place), task))
+        wanted = (len(task.servers) > 1) + (len(task.plan) > 2)
+        rare = min(FEW + 1, *(uses[key] for key in _tools(task)))
+        ranked.append(((rare, not _scarce(task), len(task.plan) < LONG, plans[plan], -wanted, place), task))
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _scarce(task: Task) -> bool:
+    """Whether a task is of a sort of which a set never has enough: about state, or held out."""
+    return task.kind == "write_read" or task.split in HELD_OUT
 
 
 def _servers(task: Task) -> Iterable[str]:

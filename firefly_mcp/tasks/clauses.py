@@ -144,13 +144,14 @@ class Clauses:
         words = _counts(len(step.nodes))
         if len(step.varied[0]) == 1:
             name = labels[step.varied[0][0].pointer]
-            values = listed([written(own[0].value) for own in step.varied])
+            each = [written(own[0].value) for own in step.varied]
+            values, apart = listed(each), ", ".join(each)
             several = plural(name) if len(name) > 2 else name
             tail = re.search(rf"\b(?:an?|the) {re.escape(name)}$", said, re.IGNORECASE)
             if tail and not shared:
                 return f"{said[: tail.start()]}{words['both']} {several} {values}"
             frame = self._choice.of(BOTH)
-            return f"{with_shared} {frame.format(several=several, single=name, values=values, **words)}"
+            return f"{with_shared} {frame.format(several=several, single=name, values=values, apart=apart, **words)}"
         sets = listed([f"({', '.join(stated(labels[item.pointer], item.value) for item in own)})" for own in step.varied])
         return f"{with_shared} {self._choice.of(BOTH_SETS).format(sets=sets, **words)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,10 +26,10 @@ from firefly_mcp.tasks.model import Binding, PlanNode, Proof, Source, Task, task
 from firefly_mcp.tasks.request import write_request
 from firefly_mcp.types import Call, Tool, ToolKey
 
-TIMES = 12
+TIMES = 24
 """A value is asked for at most so many times, each time with others or after other calls."""
 GUESSED = 0.2
-"""A guesser who knows what was asked before may have a draft right with this chance."""
+"""A guesser who knows what was asked before, and how often, may have a draft right with this chance."""
 READ_BACK = 0.5
 """A value of this weight that a change was given and a later read shows was hardly there by chance."""
 MAX_FIELDS = 3
@@ -46,7 +46,7 @@ class Asked:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._times: Counter[tuple[str, str]] = Counter()
-        self._values: dict[str, set[str]] = defaultdict(set)
+        self._labels: Counter[str] = Counter()
         self._solutions: set[tuple[str, ...]] = set()
 
     def often(self, item: AnswerField) -> int:
@@ -59,7 +59,7 @@ class Asked:
             return False
         if any(self.often(item) == 0 for _, item in chosen):
             return True
-        chance = math.prod(1 / len(self._values[item.label]) for _, item in chosen)
+        chance = math.prod((self.often(item) + 1) / (self._labels[item.label] + 1) for _, item in chosen)
         return chance <= GUESSED and all(self.often(item) < TIMES for _, item in chosen)
 
     def take(self, plan: str, chosen: Chosen) -> None:
@@ -67,7 +67,7 @@ class Asked:
         self._solutions.add((plan, *(str(item.select) for _, item in chosen)))
         for _, item in chosen:
             self._times[(item.label, str(item.value))] += 1
-            self._values[item.label].add(str(item.value))
+            self._labels[item.label] += 1
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import View, informative, number_in, result_text, result_view, walk
 from firefly_mcp.observe.leaves import Step, name_of
+from firefly_mcp.observe.success import text_tells_error
 from firefly_mcp.tasks.gates.wording import tells
 from firefly_mcp.tasks.labels import path_label
 from firefly_mcp.tasks.model import same_value
@@ -118,7 +119,8 @@ class Offers:
             field
             for field in written
             if text_of(field.value) not in own
-            and not of_the_day(call, field.value)
+            and not of_the_day(call, field.value, f"{field.label} {field.select.get('path', '')}")
+            and not (isinstance(field.value, str) and text_tells_error(field.value))
             and all(_same(other, field) for other in others)
             and (before is None or not _same(before, field))
         ]
@@ -215,6 +217,7 @@ def text_of(value: Any) -> str:
     return str(value).strip().lower()
 
 
-def of_the_day(call: Call, value: Any) -> bool:
-    """Whether a value is the date or weekday of the call, or of the day before or after: it would be another on another day."""
-    return tells_the_day(value, datetime.fromtimestamp(call.started_at, UTC).date(), call.arguments)
+def of_the_day(call: Call, value: Any, called: str = "") -> bool:
+    """Whether a value, ``called`` so in the result, is the call's own day's (:func:`tells_the_day`): it would be another on
+    another day."""
+    return tells_the_day(value, datetime.fromtimestamp(call.started_at, UTC).date(), call.arguments, called)

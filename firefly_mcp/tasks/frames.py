@@ -161,16 +161,16 @@ BACK: Frames = _frames(
 """A value of a step further back."""
 
 BACK_AMONG: Frames = _frames(
-    "step {n}'s {}|in step {n} the {}|from step {n} the {}",
-    "the {nth} step's {}|the {} in step {n}|the {} (step {n})|the {} from step {n}|from the {nth} step the {}",
+    "step {n}'s {}|the {} (step {n})",
+    "the {nth} step's {}|the {} in step {n}|the {} from step {n}|the {} of step {n}|from the {nth} step the {}",
     weight=2,
 )
 """The same for a value of one item among several."""
 
 BOTH: Frames = _frames(
-    "for {both} {several} {values}|for the {several} {values}",
+    "for {both} {several} {values}|for the {several} {values}|for each of {several} {apart}|{times} ({several} {apart})",
     """with the {several} {values}|{times}, for {values} as {single}|{times}, with {values} as {single}
-    |for the {count} {several} {values}|separately for the {several} {values}|in turn for the {several} {values}""",
+    |separately for {several} {apart}|in turn for {several} {apart}|one after another for {several} {apart}""",
     weight=2,
 )
 """One tool called with several values of one argument."""

@@ -29,11 +29,11 @@ _CUT = re.compile(
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
 _JOINED = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
+_CODE = re.compile(r"[A-Z]\d+")
+"""A name that only the server's own papers explain: ``C4``."""
 _NEEDLESS = frozenset("given specified provided supplied certain particular deterministic".split())
 _POINTING = frozenset("it its they them their this these those you your we our i my here above below following".split())
-_SHOUTED = frozenset(
-    "MUST WARNING ZERO ALWAYS NEVER ONLY NOT IMPORTANT NOTE DEPRECATED PRIMARY REQUIRED CRITICAL USE CALL".split()
-)
+_SHOUTED = frozenset("MUST WARNING ZERO ALWAYS NEVER ONLY IMPORTANT NOTE DEPRECATED PRIMARY REQUIRED CRITICAL USE CALL".split())
 _DANGLING = frozenset(
     """a an and are as at be been by can for from has have if in into is not of on or the that to via when which with new
     new, all back up across among against about towards until while where within between over under after before per
@@ -45,8 +45,8 @@ _OTHER_VERBS = frozenset(
     crawl crop cross customize decompose draft draw echo emit enter evaluate fill blur filter find flatten flip
     sharpen watermark freeze gather give group guess highlight isolate label make manage map mask maximize minimize
     pack perform pick pivot print produce project prove raise report rationalize rebuild redact reduce reflect reshape
-    resize restore reverse rotate stage overlay regenerate supply correct provision widen salvage scale scrub set
-    shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
+    resize restore reverse rotate stage strip overlay regenerate supply correct provision widen salvage scale scrub
+    set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
     """get list create add update delete remove search find set show read write parse format analyze convert compare
@@ -68,8 +68,8 @@ _EVENTS = frozenset(
     management operations redaction regression search simulation test update validation""".split()
 )
 _MEANS = frozenset(
-    """algorithm approach calculations calculator converter equation formula function method procedure sieve solver technique
-    theorem""".split()
+    """algorithm approach calculations calculator converter equation formula function method procedure sieve solver
+    technique theorem""".split()
 )
 """What is used to find something; it is not what is found."""
 _SPANISH = frozenset("el la los las de del que una un por para em da do uma os as com".split())
@@ -144,7 +144,7 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
     words[-1] = words[-1].rstrip(",")
     if len(_SPANISH & {word.lower() for word in words}) > 1:
         return ""
-    if any(word.lower() in _POINTING or word in _SHOUTED for word in words):
+    if any(word.lower() in _POINTING or word in _SHOUTED or _CODE.fullmatch(word) for word in words):
         return ""
     return _imperative_phrase(_sentence_case(words, description), verb_of_name)
 

@@ -13,8 +13,9 @@ import pytest
 from firefly_agents.composing.composer import ComposeReport, ComposeSettings, compose_sessions
 from firefly_agents.composing.known import Known
 from firefly_agents.composing.neighbouring import record_neighbours
-from firefly_agents.composing.scenario import Take, taken
+from firefly_agents.composing.scenario import Move, Take, taken
 from firefly_agents.composing.steadiness import unsteady
+from firefly_agents.composing.watching import watched
 from firefly_agents.explorer import explore
 from firefly_agents.settings import Budget, ExploreSettings
 from firefly_agents.synthesizer import synthesize
@@ -161,3 +162,19 @@ def test_a_value_is_taken_where_it_stood_or_from_a_like_place() -> None:
     assert taken(Take("/id", 0, "$.items[5].id"), result) == "a-1"
     assert taken(Take("/n", 0, "$.total", value=7), result) == 7
     assert taken(Take("/n", 0, "$.total", value=8), result) is None
+
+
+def test_reads_are_made_before_the_first_write_and_again_after_each() -> None:
+    add, get, count, drop = (ToolKey("notes", tool) for tool in ("add", "get", "count", "drop"))
+    given = (Take("/id", 0, "$.id"),)
+    plan = [
+        Move(add, {"title": "a"}, vital=True),
+        Move(get, {"id": 0}, given),
+        Move(count, {}),
+        Move(drop, {"id": 0}, given, vital=True),
+        Move(get, {"id": 0}, given),
+    ]
+    moves = watched(plan, lambda key: key in (add, drop))
+    assert [move.tool.tool for move in moves] == ["count", "add", "count", "get", "drop", "count", "get"]
+    assert [[take.source for take in move.takes] for move in moves] == [[], [], [], [1], [1], [], [1]]
+    assert [move.vital for move in moves] == [False, True, False, False, True, False, False]

@@ -199,7 +199,7 @@ def planted(secret: str, value: Any, where: int) -> dict[str, Any]:
     return {"arguments": {"rest": value, "spot": places[where % len(places)]}}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(secret=secrets, value=json_values, where=st.integers(0, 15))
 def test_no_secret_survives_anywhere_in_the_bytes_of_a_recording(secret: str, value: Any, where: int) -> None:
     # A secret that the rest of the recording says anyway (a column's name, say) cannot be looked for.
@@ -220,7 +220,7 @@ def test_no_secret_survives_anywhere_in_the_bytes_of_a_recording(secret: str, va
         assert not [form for form in spelled if form.encode() in stored]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=json_values, secret=secrets, token=st.sampled_from(sorted(TOKENS.values())), where=st.integers(0, 15))
 def test_redacting_twice_changes_nothing_and_the_input_is_never_altered(
     value: Any, secret: str, token: str, where: int
@@ -235,7 +235,7 @@ def test_redacting_twice_changes_nothing_and_the_input_is_never_altered(
     assert not again.counts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(value=json_values)
 def test_a_clean_value_comes_back_as_the_same_object(value: Any) -> None:
     wrapped = {"content": value}

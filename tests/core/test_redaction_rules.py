@@ -153,7 +153,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=json_values)
 def test_redacting_twice_changes_nothing(value: Any) -> None:
     rules = parse_rules(tomllib.loads(FILE), "file")

@@ -123,7 +123,7 @@ def test_a_log_that_a_killed_process_left_is_looked_through(tmp_path: Path) -> N
     assert {f.file for f in report.findings if f.file} == {"r.db-wal"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lead=st.integers(0, 9000), size=st.integers(5, 40), deleted=st.booleans())
 def test_a_text_that_is_cut_by_overflow_pages_is_found_also_when_deleted(
     tmp_path_factory: pytest.TempPathFactory, lead: int, size: int, deleted: bool
@@ -144,7 +144,7 @@ def test_a_text_that_is_cut_by_overflow_pages_is_found_also_when_deleted(
         assert not pages.find(b"~" + secret.encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(before=st.binary(max_size=7), data=st.binary(min_size=7, max_size=30), after=st.binary(max_size=7))
 def test_a_core_of_base64_stands_in_the_base64_of_anything_around_it(before: bytes, data: bytes, after: bytes) -> None:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

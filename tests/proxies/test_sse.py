@@ -15,7 +15,7 @@ from firefly_proxies.sse import KEEP_ALIVE, Decoder, Event, encode
 VALUES = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=8), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(VALUES, max_size=3), st.integers(1, 20))
 def test_messages_survive_any_cutting(messages: list[dict[str, Any]], size: int) -> None:
     stream = b"".join(encode(message) + KEEP_ALIVE for message in messages)

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from firefly_agents.composing.crossing import Crossing
 from firefly_agents.composing.known import Known
-from firefly_agents.composing.lone import lone, ready
+from firefly_agents.composing.lone import Telling, lone, ready
 from firefly_agents.composing.performer import Performer
 from firefly_agents.composing.scenario import Scenario
 from firefly_agents.composing.stateful import Stateful
@@ -159,12 +159,13 @@ class Composer:
         seed = self._settings.explore.seed
         files = {name: {PurePosixPath(path).name for path in folder.paths} for name, folder in self._workshop.files().items()}
         stateful = Stateful(known, seed=seed, unsteady=unsteady(self._recording), fixed=files)
+        tells = Telling(self._recording)
         memory = ValueMemory.of_recording(self._recording)
         crossing = Crossing(known, memory, load_graph(self._recording, seed=seed), seed=seed)
         sources: dict[str, Iterator[Scenario]] = {
             "stateful": _few_of_each(stateful.scenarios(), self._settings.per_server, held),
             "crossing": crossing.scenarios(),
-            "lone": lone(known, ready(self._recording, known), seed=seed),
+            "lone": lone(known, ready(self._recording, known, tells), tells, seed=seed),
         }
         before = Counter(session.labels["composed"] for session in held.values())
         left = {kind: max(0, self._settings.sessions.get(kind, 0) - before[kind]) for kind in KINDS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,6 +22,9 @@ LONGEST = 10
 SLOW_MS = 10_000
 """A call that took longer waits for something: a person's answer, or the network. Short sessions are not held up by it."""
 _TELLING = 0.3
+_OPENING = re.compile(
+    r"(?i)(?:\w+__)?(?:open|load|connect|attach|mount|log_?in|activate|select|use|start|init(?:ialize)?)(?:_|\Z)"
+)
 _PER_TOOL = 40
 
 
@@ -141,6 +145,12 @@ class Known:
             chosen[one.id] = one
             waiting += self._before(one, calls)
         return [chosen[number] for number in sorted(chosen)]
+
+    def opener(self, call: Call) -> Call | None:
+        """The last good call before it that opened something on its server, which later calls work on without naming it."""
+        session, place = self._places[call.id]
+        before = (other for other in reversed(self._sessions[session][:place]) if other.server == call.server)
+        return next((other for other in before if _OPENING.match(other.key.tool) and is_success(other)), None)
 
     def _before(self, call: Call, calls: Sequence[Call]) -> Iterator[Call]:
         _, place = self._places[call.id]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from firefly_agents.offline.seen import group_of, literal
+from firefly_agents.offline.seen import group_of
 from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.observe import json_path, result_text, result_view, walk
@@ -83,7 +83,7 @@ def taken(take: Take, result: JsonObject) -> Any | None:
             if found is None and take.value is not None and str(take.value) in result_text(result)
             else (found and (found[1] if found.groups() else found[0]))
         )
-    view = literal(result_view(result))
+    view = result_view(result)
     if view.kind == "text":
         return take.value if take.value is not None and str(take.value) in view.value else None
     wanted, group = value_key(take.value), group_of(take.path)

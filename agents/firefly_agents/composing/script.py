@@ -11,7 +11,7 @@ from typing import Any
 
 from firefly_agents.composing.known import Known
 from firefly_agents.composing.scenario import Move, Scenario, Take, scalars_at
-from firefly_agents.offline.seen import literal
+from firefly_agents.composing.watching import watched
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning
 from firefly_mcp.observe import Flow, informative, leaves, pointer_steps, result_view
@@ -98,6 +98,10 @@ class Script:
     def scenario(self, kind: str, **labels: Any) -> Scenario:
         """What was put together."""
         return Scenario(kind, tuple(self.moves), tuple(labels.items()))
+
+    def watched(self, kind: str, **labels: Any) -> Scenario:
+        """What was put together, with its reads before the first write and after each."""
+        return Scenario(kind, watched(self.moves, self.known.writes), tuple(labels.items()))
 
     def take(self, pointer: str, flow: Flow) -> Take | None:
         """What stands in the script for a flow: its own source, another call of that tool, or a like thing of the same name."""
@@ -190,7 +194,7 @@ def shown(call: Call) -> list[tuple[str, Any]]:
     """The first values of a recorded answer, by path."""
     if call.result is None:
         return []
-    return [(leaf.path, leaf.value) for leaf in leaves(literal(result_view(call.result)).value, limit=60)]
+    return [(leaf.path, leaf.value) for leaf in leaves(result_view(call.result).value, limit=60)]
 
 
 def _shape(value: Any) -> str:

@@ -1,4 +1,5 @@
-"""Scenarios of one server with state: up to four writes that are known to work, and after each the reads that show it."""
+"""Scenarios of one server with state: up to four writes that are known to work, and before and after each the reads that show
+it."""
 
 from __future__ import annotations
 
@@ -92,7 +93,7 @@ class Stateful:
             self._read_last(script, base)
         if not self._anything_read(script):
             return None
-        return script.scenario("stateful", server=writer.server, writer=str(writer), number=number)
+        return script.watched("stateful", server=writer.server, writer=str(writer), number=number)
 
     def _play(self, script: Script, call: Call, *, vary: bool, room: int) -> int | None:
         """Take over a call with what it needs, and reads after each write; gives the number of writes, None where it fails."""

@@ -10,7 +10,7 @@ from random import Random
 
 from firefly_agents.composing.known import Known, looks
 from firefly_agents.offline.planner import is_plumbing
-from firefly_agents.offline.seen import Seen, group_of, literal, seen_in
+from firefly_agents.offline.seen import Seen, group_of, seen_in
 from firefly_mcp.observe import json_path, result_view, walk
 from firefly_mcp.observe.values import value_key
 from firefly_mcp.types import Call, ToolKey
@@ -80,7 +80,7 @@ class Supply:
 
     def _read(self, call: Call) -> None:
         assert call.result is not None
-        view = literal(result_view(call.result))
+        view = result_view(call.result)
         own = [value for _, value in walk(call.arguments) if not isinstance(value, dict | list)]
         if len(str(view.value)) > _LARGEST:
             return

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from firefly_agents.offline import errors, hints
-from firefly_agents.offline.seen import Seen, error_of, is_empty, literal, seen_in
+from firefly_agents.offline.seen import Seen, error_of, is_empty, seen_in
 from firefly_agents.offline.wholes import WholeMemory, wholes
 from firefly_mcp.jsonio import JsonObject, text
 from firefly_mcp.observe.leaves import json_pointer, walk
@@ -101,7 +101,7 @@ class ValueMemory:
         wrote: set[str] = set()
         for position, call in enumerate(calls):
             good = is_success(call)
-            view = literal(result_view(call.result))
+            view = result_view(call.result)
             error = error_of(view.value) if view.kind in ("json", "structured") else result_text(call.result)
             found = self.learn(call.key, call.arguments, view, good, error=error, before=before, call=position)
             if good:

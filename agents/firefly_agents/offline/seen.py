@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -88,25 +87,8 @@ def output_view(output: str) -> tuple[View, bool]:
     result: JsonObject = (
         {"structuredContent": data} if isinstance(data, dict) else {"content": [{"type": "text", "text": output}]}
     )
-    view = literal(result_view(result))
+    view = result_view(result)
     return view, (text_tells_error(view.value) if view.kind == "text" else data_tells_error(view.value))
-
-
-def literal(view: View) -> View:
-    """The view, with rows that were printed as Python literals read as data."""
-    if view.kind == "text" and view.value.strip()[:2] in ("[{", "[(", "{'", "[['"):
-        try:
-            value = ast.literal_eval(view.value.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return view
-        return View("json", _listed(value))
-    return view
-
-
-def _listed(value: Any) -> JSON:
-    if isinstance(value, tuple | list):
-        return [_listed(item) for item in value]
-    return {str(key): _listed(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def error_of(value: JSON) -> str:

@@ -32,7 +32,7 @@ def many(count: int, seed: int) -> list[Traits]:
     return out
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 150))
 def test_whatever_the_tasks_nothing_is_shared_between_splits(seed: int, count: int) -> None:
     tasks = many(count, seed)

@@ -40,9 +40,9 @@ def test_values_that_flowed_in_real_sessions_make_the_strongest_edges(real_graph
     assert max(flowless) < found.score
 
 
-def test_prose_results_of_a_real_server_feed_edges_through_patterns(real_graph: ToolGraph) -> None:
+def test_rows_that_a_real_server_printed_feed_edges_by_their_fields(real_graph: ToolGraph) -> None:
     found = edge(real_graph, ("mcp-server-sqlite", "list_tables"), ("mcp-server-sqlite", "describe_table"), "table_name")
-    assert "(" in found.evidence["flow"]["regex"]
+    assert found.evidence["flow"]["path"] == "$[*].name"
 
 
 def test_nested_arguments_count_for_their_top_level_argument(real_graph: ToolGraph) -> None:

@@ -57,7 +57,7 @@ def check(dag: SubDag, graph: ToolGraph) -> None:
     assert dag.shape == shape_of(list(keys.values()), {(keys[link.source], keys[link.target]) for link in dag.links})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(), st.integers(1, 10), st.integers(0, 9), st.floats(0, 1))
 def test_every_sub_dag_is_connected_acyclic_ordered_and_callable(seed: int, low: int, extra: int, cross: float) -> None:
     graph = web()

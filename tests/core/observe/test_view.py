@@ -68,3 +68,13 @@ def test_a_text_view_is_the_text_that_regular_expressions_are_applied_to() -> No
 def test_asking_for_json_where_there_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="no JSON"):
         json_inside("just words")
+
+
+def test_rows_that_python_printed_are_data() -> None:
+    assert result_view(texts("[{'name': 'members', 'rows': 3, 'note': None}]")).value == [
+        {"name": "members", "rows": 3, "note": None}
+    ]
+    assert result_view(texts("[('a', 1.5), ('b', True)]")).value == [["a", 1.5], ["b", True]]
+    assert result_view(texts("{'ok': True}")).kind == "json"
+    for words in ("[{'when': datetime.date(2026, 5, 7)}]", "['a', b'raw']", "{'a'", "[{'a': nan}]"):
+        assert result_view(texts(words)).kind == "text"
