@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from pathlib import Path
 
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("arm", choices=(*ARMS, "warm"))
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the replay proxy ends with it
     out = told.study / (told.arm if told.arm == "warm" else f"{told.arm}-{told.seed}")
     out.mkdir(parents=True, exist_ok=True)
     result: JsonObject = {"arm": told.arm, "seed": told.seed}
