@@ -68,8 +68,8 @@ train-smoke: $(TRAIN_VENV)/.ready $(TASKS)
 	$(TRAIN_BIN)/firefly train --preset smoke --tasks $(TASKS) --store $(STORE) --out $(RUN) $(ARGS)
 	$(TRAIN_BIN)/firefly train report $(RUN)
 
-train-study: $(TRAIN_VENV)/.ready $(TASKS)
-	$(TRAIN_BIN)/python -m benchmarks.train_study --tasks $(TASKS) --store $(STORE) --out $(STUDY) $(ARGS)
+train-study: $(TRAIN_VENV)/.ready
+	$(TRAIN_BIN)/python -m benchmarks.train_study --out $(STUDY) $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

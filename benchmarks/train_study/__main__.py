@@ -1,7 +1,7 @@
 """Does training through the recording teach a model anything that holds on other tasks?
 
+    python -m benchmarks.train_study --out runs/study --seeds 3 --jobs 2
     python -m benchmarks.train_study --tasks tasks.jsonl --store firefly.db --out runs/study
-    python -m benchmarks.train_study ... --seeds 3 --steps 40 --jobs 2
 
 From one warm-started checkpoint three arms are trained for the same CPU seconds: GRPO; GRPO with its rewards shuffled among the
 trajectories of a step; and more of the supervised steps that made the checkpoint. All are scored on the same held-out tasks, by
@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.train_study.arm import ARMS, say
+from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.errors import UsageError
@@ -37,6 +38,9 @@ from firefly_train.figures import by_task, read_lines
 CORE = (PLANS, VALUES)
 """What the gain is measured on: held out by sub-DAG and by argument values. Held out by server is told beside it."""
 
+SURE_WRONG, SURE_RIGHT = 0.05, 0.95
+"""GRPO is given the tasks whose plan the warm model would say with a probability between these."""
+
 
 def prepare(options: argparse.Namespace) -> None:
     """Divide the tasks, keep those that fit, and make the warm checkpoint."""
@@ -45,7 +49,7 @@ def prepare(options: argparse.Namespace) -> None:
     from firefly_train import checks, preset, tiny_model
     from firefly_train.demonstrations import demonstrate
     from firefly_train.run_folder import SPARE_TURNS
-    from firefly_train.warm_start import WarmStart, warm_start
+    from firefly_train.warm_start import WarmStart, plan_probabilities, warm_start
 
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -62,7 +66,7 @@ def prepare(options: argparse.Namespace) -> None:
     size = tiny_model.TinySize(**{**smoke.tiny, **options.tiny})
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
     fit = checks.fitting(tokenizer, shown, options.tokens, options.tokens)
-    kept = [one.task for one in fit.demonstrations]
+    kept = _at_most([one.task for one in fit.demonstrations], options.held_out, options.split_seed)
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]
     demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
@@ -71,6 +75,7 @@ def prepare(options: argparse.Namespace) -> None:
     warm = {
         **smoke.warm_start,
         "vary": True,
+        "decay": 0.03,
         "until": options.until,
         "steps": 1_000_000,
         "cpu_seconds": options.warm_seconds,
@@ -81,6 +86,7 @@ def prepare(options: argparse.Namespace) -> None:
         "store": str(options.store.resolve()),
         "steps": options.steps,
         "prompts": options.prompts,
+        "updates": options.updates,
         "rollouts": options.rollouts,
         "lr": options.lr,
         "supervised_lr": options.supervised_lr,
@@ -103,6 +109,13 @@ def prepare(options: argparse.Namespace) -> None:
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
     told["warm"] = warm_start(model, tokenizer, lessons, WarmStart(**warm), seed=options.split_seed, progress=say)
     tiny_model.save(model, tokenizer, out / "warm" / "model")
+    # What was demonstrated is mostly solved; and where all attempts fail or all succeed, there is no advantage to learn from.
+    others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]
+    likely = plan_probabilities(model, tokenizer, others)
+    rewarded = [one.task for one, chance in zip(others, likely, strict=True) if SURE_WRONG < chance < SURE_RIGHT]
+    write_tasks(out / "rewarded.jsonl", rewarded)
+    told["rewarded"] = len(rewarded)
+    say(f"{len(rewarded)} of {len(others)} tasks that were not demonstrated are neither hopeless nor solved: they are rewarded")
     (out / "study.json").write_bytes(dumps(told))
 
 
@@ -114,6 +127,15 @@ def _fewer_tools(shown: Demonstration, most: int) -> Demonstration:
     kept = [name for name in task.tools if name in needed or name in spare]
     tools = [entry for entry in shown.tools if entry["function"]["name"] in (*kept, ANSWER_TOOL)]
     return replace(shown, task=task.model_copy(update={"tools": kept}), tools=tools)
+
+
+def _at_most(tasks: list[Task], most: int, seed: int) -> list[Task]:
+    """All training tasks, and of each held-out split so many."""
+    drawn = sorted(tasks, key=lambda task: task.id)
+    random.Random(seed).shuffle(drawn)
+    held = [[task for task in drawn if task.split == split][:most] for split in (PLANS, VALUES, SERVERS)]
+    chosen = {task.id for members in held for task in members}
+    return [task for task in tasks if task.split == "train" or task.id in chosen]
 
 
 def _demonstrated(train: list[Task], share: float, seed: int) -> list[Task]:
@@ -128,7 +150,8 @@ def run_arms(options: argparse.Namespace) -> None:
 
     def one(arm: str, seed: int) -> None:
         out = options.out / (arm if arm == "warm" else f"{arm}-{seed}")
-        if (out / "result.json").exists() and "heldout" in loads((out / "result.json").read_bytes()):
+        checked = "permuted" if arm in ("grpo", "warm") else "heldout"
+        if (out / "result.json").exists() and checked in loads((out / "result.json").read_bytes()):
             return
         out.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.train_study.arm", str(options.out), arm, "--seed", str(seed)]
@@ -198,22 +221,26 @@ def _line(found: JsonObject) -> str:
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=Path, required=True)
-    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--tasks", type=Path, help="with --store; the set that comes with the study when left out")
+    parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
-    parser.add_argument("--steps", type=int, default=40, help="of GRPO")
+    parser.add_argument("--steps", type=int, default=20, help="of GRPO")
     parser.add_argument("--prompts", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
-    parser.add_argument("--warm-seconds", type=float, default=600, help="CPU seconds of the warm start at most")
-    parser.add_argument("--until", type=float, default=0.5, help="probability of a whole plan at which the warm start ends")
-    parser.add_argument("--demonstrated", type=float, default=1.0, help="share of training tasks whose plan is shown")
-    parser.add_argument("--tokens", type=int, default=512, help="of a prompt, and of a response, at most")
-    parser.add_argument("--tools", type=int, default=5, help="offered with a task, its plan's included")
+    parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
+    parser.add_argument(
+        "--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never"
+    )
+    parser.add_argument("--demonstrated", type=float, default=0.4, help="share of training tasks whose plan is shown")
+    parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
+    parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
+    parser.add_argument("--updates", type=int, default=4, help="of the policy in a step of GRPO")
+    parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)
     parser.add_argument("--tiny", type=_pairs, default={}, help="the model's size, as hidden=160,layers=4")
@@ -221,6 +248,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
     parser.add_argument("overrides", nargs="*", help="of verl's configuration, for the GRPO arms")
     options = parser.parse_args()
+    if options.tasks is None or options.store is None:
+        options.tasks, options.store = unpack(options.out / "set")
     if not options.tasks.exists():
         raise UsageError(f"{options.tasks}: no such file")
     begun = time.monotonic()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from pathlib import Path
 
 from benchmarks.train_study.permuted import permute
-from benchmarks.train_study.splits import PLANS, VALUES
+from benchmarks.train_study.splits import PLANS, SERVERS, VALUES
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
@@ -15,7 +16,7 @@ from firefly_train.children import Children
 from firefly_train.dataset import TRAIN, row
 from firefly_train.demonstrations import demonstrate, tool_entries
 from firefly_train.evaluate import Trial, evaluate
-from firefly_train.figures import by_split, evaluation
+from firefly_train.figures import ROLLOUTS, by_split, evaluation, read_lines
 from firefly_train.proxy import start_proxy
 
 ARMS = ("grpo", "shuffled", "supervised")
@@ -48,7 +49,7 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
         "trainer.test_freq=-1",
         "trainer.val_before_train=false",
         f"data.train_batch_size={told['prompts']}",
-        f"actor_rollout_ref.actor.ppo_mini_batch_size={told['prompts']}",
+        f"actor_rollout_ref.actor.ppo_mini_batch_size={told['prompts'] // told['updates']}",
         f"actor_rollout_ref.rollout.n={told['rollouts']}",
         f"actor_rollout_ref.actor.optim.lr={told['lr']}",
         f"data.max_prompt_length={told['prompt_tokens']}",
@@ -57,7 +58,7 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
         *told["overrides"],
     ]
     order = Order(
-        study / "train.jsonl",
+        study / "rewarded.jsonl",
         Path(told["store"]),
         "smoke",
         out / "run",
@@ -101,25 +102,35 @@ def _supervised(study: Path, warm: Path, seed: int, out: Path, budget: float) ->
     return {"cpu_seconds": round(time.process_time() - used, 1), "model": str(out / "model"), "learned": learned}
 
 
-def score(study: Path, model: str, out: Path, *, seed: int, checks: bool) -> JsonObject:
-    """Score a model on the held-out tasks; with ``checks`` also without tools and on permuted values."""
+def score(study: Path, model: str, out: Path, *, seed: int, checks: bool, known: JsonObject) -> JsonObject:
+    """Score a model on the held-out tasks; with ``checks`` also without tools and on permuted values.
+
+    What ``known`` tells already, from a scoring that was stopped, is not done again.
+    """
     told = settings(study)
     held = read_tasks(study / "heldout.jsonl")
+    core = [task for task in held if task.split in (PLANS, VALUES)]
     found: JsonObject = {}
-    lines = attempts(told, held, Path(told["store"]), model, out / "heldout", seed=seed)
-    found["heldout"] = {**evaluation(lines), "by_split": by_split(lines)}
-    if checks:
-        core = [task for task in held if task.split in (PLANS, VALUES)]
+    if "heldout" not in known:
+        lines = attempts(told, held, Path(told["store"]), model, out / "heldout", seed=seed)
+        found["heldout"] = {**evaluation(lines), "by_split": by_split(lines)}
+        found["core"] = evaluation(_of(lines, core))
+    if checks and "no_tools" not in known:
         silent = attempts(told, core, Path(told["store"]), model, out / "no-tools", seed=seed, samples=1, tools_off=True)
         found["no_tools"] = evaluation(silent)
+    if checks and "permuted" not in known:
         store = out / "permuted.db"
+        store.unlink(missing_ok=True)
         changed = permute(core, Path(told["store"]), store)
         write_tasks(out / "permuted.jsonl", changed)
-        other = attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2)
-        same = {task.id for task in changed}
-        found["permuted"] = evaluation(other)
-        found["permuted_reference"] = evaluation([line for line in lines if line["task"] in same])
+        found["permuted"] = evaluation(attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2))
+        found["permuted_reference"] = evaluation(_of(read_lines(out / "heldout" / ROLLOUTS), changed))
     return found
+
+
+def _of(lines: list[JsonObject], tasks: list[Task]) -> list[JsonObject]:
+    known = {task.id for task in tasks}
+    return [line for line in lines if line["task"] in known]
 
 
 def attempts(
@@ -143,14 +154,16 @@ def attempts(
         response_tokens=told["response_tokens"],
         turns=told["turns"],
         longest_result=max(2000, *(one.longest_result for one in shown)),
-        samples=samples or told["samples"],
+        samples=1,
         seed=seed,
         threads=1,
         tools_off=tools_off,
     )
-    log = out / "rollouts.jsonl"
+    log = out / ROLLOUTS
     log.unlink(missing_ok=True)
-    rows = [row(task, at) for at, task in enumerate(tasks)]
+    tries = samples or told["samples"]
+    # What no training task resembles mostly fails, and failures are long: once for each such task is enough.
+    rows = [row(task, at) for at, task in enumerate(tasks) for _ in range(1 if task.split == SERVERS else tries)]
     with Children() as children:
         url = start_proxy(store, children, out / "proxy.log")
         return evaluate(model, rows, out / "tools.json", url, trial, log)
@@ -163,6 +176,7 @@ def main() -> None:
     parser.add_argument("arm", choices=(*ARMS, "warm"))
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the replay proxy ends with it
     out = told.study / (told.arm if told.arm == "warm" else f"{told.arm}-{told.seed}")
     out.mkdir(parents=True, exist_ok=True)
     result: JsonObject = {"arm": told.arm, "seed": told.seed}
@@ -177,10 +191,12 @@ def main() -> None:
             # The supervised arm waits for this figure only.
             (out / "result.json").write_bytes(dumps(result))
     begun = time.process_time()
-    result |= score(told.study, result["model"], out, seed=1, checks=told.arm in ("grpo", "warm"))
+    if (out / "result.json").exists():
+        result |= loads((out / "result.json").read_bytes())
+    result |= score(told.study, result["model"], out, seed=1, checks=told.arm in ("grpo", "warm"), known=result)
     result["scoring_cpu_seconds"] = round(time.process_time() - begun, 1)
     (out / "result.json").write_bytes(dumps(result))
-    say(f"{told.arm} {told.seed}: held out {result['heldout']['pass@1']}")
+    say(f"{told.arm} {told.seed}: held out {result['core']['pass@1']}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ old call, permuted in the same way. Labels are then computed anew by executing t
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +137,26 @@ def _wrapped(body: Any, change: Any) -> Any:
 
 
 def _in_text(said: str, change: Any) -> str:
+    """JSON text with its values changed, written as it was: another layout would be another task."""
     try:
         body = loads(said.encode())
     except ValueError:
         return said
-    return dumps(change(body)).decode() if isinstance(body, dict | list) else said
+    if not isinstance(body, dict | list):
+        return said
+    for write in _LAYOUTS:
+        if write(body) == said:
+            return write(change(body))
+    return dumps(change(body)).decode()
+
+
+_LAYOUTS: tuple[Callable[[Any], str], ...] = (
+    lambda body: dumps(body).decode(),
+    lambda body: json.dumps(body, indent=2, ensure_ascii=False),
+    lambda body: json.dumps(body, indent=2),
+    lambda body: json.dumps(body, ensure_ascii=False),
+    json.dumps,
+)
 
 
 def _bodies(result: JsonObject) -> list[Any]:

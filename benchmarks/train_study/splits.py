@@ -6,11 +6,15 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from firefly_mcp.canonical import hash_json
+from firefly_mcp.canonical import hash_bytes, hash_json
+from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.tasks.model import Task
 
 SERVERS, PLANS, VALUES = "test_server", "test_plan", "test_values"
 """Held-out splits: no training task uses the server; has the same sub-DAG; makes a call with the same literal arguments."""
+
+SEED = 7
+VALUES_SHARE = 0.2
 
 
 def sub_dag(task: Task) -> str:
@@ -23,50 +27,54 @@ def sub_dag(task: Task) -> str:
 def literals(task: Task) -> set[str]:
     """The plan's calls that state a value of their own, each by a hash of its tool and its literal arguments."""
     stated = [(node, {key: value for key, value in node.arguments.items() if value is not None}) for node in task.plan]
-    return {hash_json([node.server, node.tool, arguments]) for node, arguments in stated if arguments}
+    return {literal(node.server, node.tool, arguments) for node, arguments in stated if arguments}
 
 
-def divide(tasks: Sequence[Task], *, seed: int, plans: float = 0.2, values: float = 0.15, servers: int = 1) -> list[Task]:
+def literal(server: str, tool: str, arguments: JsonObject) -> str:
+    """The hash of a literal call."""
+    return hash_json([server, tool, arguments])
+
+
+def unseen(literal: str, seed: int = SEED, share: float = VALUES_SHARE) -> bool:
+    """Whether a literal call, by its hash, is one of those that no training task may make."""
+    return int(hash_bytes(f"{seed}{literal}".encode())[-8:], 16) % 1000 < 1000 * share
+
+
+def divide(
+    tasks: Sequence[Task], *, seed: int = SEED, plans: float = 0.2, values: float = VALUES_SHARE, servers: int = 1
+) -> list[Task]:
     """Give every task its split in this study; what would leak into a held-out split is left out of training.
 
     Args:
         tasks: proven tasks, of whatever split.
         seed: of the choice.
-        plans: the share of sub-DAGs held out.
-        values: the share of the other tasks held out for their argument values.
+        plans: the share of tasks held out with their sub-DAGs.
+        values: the share of literal calls held out; a task that makes some of them and some others is left out.
         servers: how many servers are held out, of those with the fewest tasks but 12 at least.
     """
     rng = random.Random(seed)
-    unseen = _unseen_servers(tasks, servers)
-    by_server = [task for task in tasks if unseen & set(task.servers)]
-    rest = [task for task in tasks if not unseen & set(task.servers)]
+    held = _unseen_servers(tasks, servers)
+    found: dict[str, list[Task]] = {split: [] for split in ("train", PLANS, VALUES, SERVERS)}
     shapes: dict[str, list[Task]] = defaultdict(list)
-    for task in rest:
-        shapes[sub_dag(task)].append(task)
+    for task in tasks:
+        if held & set(task.servers):
+            found[SERVERS].append(task)
+        else:
+            shapes[sub_dag(task)].append(task)
+    rest = sum(map(len, shapes.values()))
     order = sorted(shapes)
     rng.shuffle(order)
-    new_plans: list[Task] = []
-    kept: list[Task] = []
     for shape in order:
-        (new_plans if len(new_plans) < plans * len(rest) else kept).extend(shapes[shape])
-    kept = sorted(kept, key=lambda task: task.id)
-    rng.shuffle(kept)
-    new_values: list[Task] = []
-    taken: set[str] = set()
-    for task in kept:
-        if len(taken) < values * len(kept) and literals(task):
-            new_values.append(task)
-            taken |= literals(task)
-    told = {task.id for task in new_values}
-    # A task whose literal calls are all held out is held out as well; one that shares some of them is dropped.
-    new_values += [task for task in kept if task.id not in told and literals(task) and literals(task) <= taken]
-    told = {task.id for task in new_values}
-    training = [task for task in kept if task.id not in told and not literals(task) & taken]
-    return [
-        task.model_copy(update={"split": split})
-        for split, found in (("train", training), (PLANS, new_plans), (VALUES, new_values), (SERVERS, by_server))
-        for task in found
-    ]
+        if len(found[PLANS]) < plans * rest:
+            found[PLANS] += shapes[shape]
+            continue
+        for task in shapes[shape]:
+            sides = {unseen(literal, seed, values) for literal in literals(task)}
+            if len(sides) < 2:
+                found[VALUES if True in sides else "train"].append(task)
+    known = {sub_dag(task) for task in found["train"]}
+    found[VALUES] = [task for task in found[VALUES] if sub_dag(task) in known]
+    return [task.model_copy(update={"split": split}) for split, members in found.items() for task in members]
 
 
 def _unseen_servers(tasks: Sequence[Task], count: int) -> set[str]:

@@ -38,10 +38,11 @@ class _Shown:
 class Pool:
     """The calls of a recording that can be combined freely, and where each value that one of them takes was shown."""
 
-    def __init__(self, variety: Variety, load: Callable[[str], JsonObject]) -> None:
-        """``load`` gives a result by its hash."""
+    def __init__(self, variety: Variety, load: Callable[[str], JsonObject], *, per_join: int = PER_JOIN) -> None:
+        """``load`` gives a result by its hash; ``per_join`` plans at most join the same two tools at the same argument."""
         self._variety = variety
         self._load = load
+        self._per_join = per_join
         self._calls: list[Call] = []
         self._known: set[tuple[ToolKey, str]] = set()
         self._of_tool: Counter[ToolKey] = Counter()
@@ -77,7 +78,7 @@ class Pool:
             found = list(self._sources(target, (target,)))
             for number, (bound, source) in enumerate(found):
                 join = (source.key, target.key, bound.pointer)
-                if self._joins[join] >= PER_JOIN:
+                if self._joins[join] >= self._per_join:
                     continue
                 self._joins[join] += 1
                 yield self._chain(target, bound, source, longer=(self._joins[join] + number) % 2 == 0)
@@ -106,7 +107,7 @@ class Pool:
                 ):
                     continue
                 join = (first.key, target.key, f"{one.pointer} {other.pointer}")
-                if self._joins[join] < PER_JOIN:
+                if self._joins[join] < self._per_join:
                     self._joins[join] += 1
                     yield Candidate(
                         (first, second, target), {first.id: (), second.id: (), target.id: (one, other)}, (target.id,)

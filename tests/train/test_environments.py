@@ -78,7 +78,7 @@ def test_trl_trains_a_step_on_environments_of_recorded_tasks(
         rows = told.rows("train")
         assert {row["environment"] for row in rows} == {name}
         tokenizer = tiny_model.build_tokenizer(shown, 512)
-        model = tiny_model.build_model(tokenizer, tiny_model.TinySize(hidden=32, layers=1, heads=2), 1)
+        model = tiny_model.build_model(tokenizer, tiny_model.TinySize(hidden=80, layers=2, heads=2), 1)
         before = {key: value.clone() for key, value in model.state_dict().items()}
         trainer = GRPOTrainer(
             model=model,

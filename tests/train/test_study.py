@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.permuted import permute
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import observe
-from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.model import Task, read_tasks
 from firefly_mcp.tasks.proof import strict_replay
 from firefly_mcp.tasks.selection import select
 
@@ -61,3 +63,14 @@ def test_a_paired_difference_has_an_interval_around_it() -> None:
     assert (told["tasks"], told["sub_dags"], told["seeds"]) == (40, 8, 2)
     same = paired(before, before, {f"t{at}": "g" for at in range(40)})
     assert (same["difference"], same["interval"]) == (0.0, [0.0, 0.0])
+
+
+def test_the_set_that_comes_with_the_study_can_be_divided_into_enough_of_each_split(tmp_path: Path) -> None:
+    made, store = unpack(tmp_path)
+    of = Counter(task.split for task in divide(read_tasks(made)))
+    assert of["train"] >= 500
+    assert of[PLANS] + of[VALUES] >= 200
+    with Recording(store) as recording:
+        task = read_tasks(made)[0]
+        assert recording.id == task.recording.id
+        assert observe(task, strict_replay(recording)).digest() == task.recording.digest

@@ -21,6 +21,8 @@ from firefly_train.demonstrations import Demonstration
 _SHORTEST = 2
 _KEPT = 0.15
 """The share of variations that keep the recorded values."""
+_KNOWN = 0.4
+"""The share of other words that are words."""
 
 
 class Variations:
@@ -60,8 +62,16 @@ class Variations:
         pattern = re.compile("|".join(_bounded(value).pattern for value in swaps))
         return [shown.messages[0], *(_swapped(message, pattern, swaps) for message in shown.messages[1:])]
 
+    def _word(self, rng: random.Random) -> str:
+        """A word, or as often the beginning of one and the end of another: of words never seen only pieces are known."""
+        first = rng.choice(self._words)
+        if rng.random() < _KNOWN:
+            return first
+        second = rng.choice(self._words)
+        return first[: rng.randint(1, len(first))] + second[rng.randint(0, len(second) - 2) :]
+
     def _other(self, value: str, rng: random.Random) -> str:
-        """Another value of the same form: other digits, other words."""
+        """Another value of the same form: other digits, other words, other codes of one to three capital letters."""
 
         def digits(match: re.Match[str]) -> str:
             run = match[0]
@@ -69,10 +79,14 @@ class Variations:
             return first + "".join(rng.choice("0123456789") for _ in run[1:])
 
         def word(match: re.Match[str]) -> str:
-            old, new = str(match[0]), rng.choice(self._words)
+            old, new = str(match[0]), self._word(rng)
             return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new.lower()
 
-        worded = re.sub(r"[^\W\d_]{3,}", word, value) if self._words else value
+        def code(match: re.Match[str]) -> str:
+            return "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in match[0])
+
+        coded = re.sub(r"(?<![^\W_])[A-Z]{1,3}(?![^\W_])", code, value)
+        worded = re.sub(r"[^\W\d_]{3,}", word, coded) if self._words and coded == value else coded
         return re.sub(r"\d+", digits, worded)
 
 

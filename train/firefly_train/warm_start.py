@@ -32,7 +32,8 @@ class WarmStart:
     ``until``: stop once a whole plan, sampled at temperature 1, would come out right with this probability (the mean over
     recent examples); reinforcement learning needs successes and failures. ``steps`` is the most optimizer steps,
     ``cpu_seconds`` the most CPU seconds of this process (None: no limit). ``vary``: learn from variations with other values
-    beside the recorded ones. ``decay``: what is left of the learning rate in the last step, as a share.
+    beside the recorded ones. ``decay``: what is left of the learning rate in the last step, as a share. ``context``: the weight
+    of the loss on what the model only reads, from which it can learn as well what is often said.
     """
 
     steps: int = 600
@@ -42,6 +43,7 @@ class WarmStart:
     cpu_seconds: float | None = None
     vary: bool = False
     decay: float = 0.1
+    context: float = 0.0
     device: str = "cpu"
 
 
@@ -71,10 +73,10 @@ def warm_start(
         gone = _gone(step, plan, time.process_time() - used)
         for group in optimizer.param_groups:
             group["lr"] = plan.lr * min(1.0, step / 20) * (1.0 - (1.0 - plan.decay) * gone)
-        losses, counts = _losses(model, batch, tokenizer.pad_token_id, plan.device)
+        losses, counts, read = _losses(model, batch, tokenizer.pad_token_id, plan.device, read=plan.context > 0)
         mean = losses.sum() / counts.sum()
         optimizer.zero_grad()
-        mean.backward()
+        (mean + plan.context * read).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         loss = float(mean.detach())
@@ -93,6 +95,16 @@ def warm_start(
         "plan_probability": round(sum(recent) / len(recent), 3),
         "demonstrations": len(demonstrations),
     }
+
+
+def plan_probabilities(model: Any, tokenizer: Any, demonstrations: Sequence[Demonstration]) -> list[float]:
+    """Of each demonstration, the probability that the model, sampled at temperature 1, says exactly this."""
+    found = []
+    with torch.no_grad():
+        for shown in demonstrations:
+            losses, _, _ = _losses(model, [_example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
+            found.append(float((-losses).exp()))
+    return found
 
 
 def _gone(step: int, plan: WarmStart, used: float) -> float:
@@ -143,15 +155,22 @@ def _example(tokenizer: Any, demonstration: Demonstration) -> Example:
     return encoded["input_ids"], encoded["assistant_masks"]
 
 
-def _losses(model: Any, examples: Sequence[Example], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each example, the summed negative log-likelihood of what the model spoke, and how many tokens that is."""
+def _losses(
+    model: Any, examples: Sequence[Example], pad: int, device: str, *, read: bool = False
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of each example, the summed negative log-likelihood of what the model spoke, and how many tokens that is; and the mean of
+    what it only read (0 unless ``read``).
+    """
     width = max(len(ids) for ids, _ in examples)
     tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in examples], device=device)
     spoken = torch.tensor([mask + [0] * (width - len(mask)) for _, mask in examples], device=device)[:, 1:].bool()
     # No attention mask: what is padded lies to the right, where a causal model does not look. Logits only where they count.
+    counted = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in examples], device=device)[:, 1:].bool()
+    counted = counted if read else spoken
     hidden = model.base_model(input_ids=tokens).last_hidden_state[:, :-1]
-    logits = model.get_output_embeddings()(hidden[spoken]).float()
-    each = cross_entropy(logits, tokens[:, 1:][spoken], reduction="none")
+    logits = model.get_output_embeddings()(hidden[counted]).float()
+    each = cross_entropy(logits, tokens[:, 1:][counted], reduction="none")
+    own = spoken[counted]
     rows = torch.arange(len(examples), device=device)[:, None].expand_as(spoken)[spoken]
-    sums = torch.zeros(len(examples), device=device).index_add(0, rows, each)
-    return sums, spoken.sum(1)
+    sums = torch.zeros(len(examples), device=device).index_add(0, rows, each[own])
+    return sums, spoken.sum(1), each[~own].mean() if read else torch.zeros((), device=device)
