@@ -55,9 +55,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     index = (replay or strict_replay(recording)).index
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     observations = Observations(index, recording.load_result)
-    offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
-    near = Distractors(index.tools, read_graph(recording).edges)
-    setting = Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
+    setting = setting_of(recording, index, variety, observations)
     assembly = Assembly(
         lambda candidate: draft(candidate, setting),
         fits=lambda candidate: worth_asking(candidate, setting),
@@ -66,7 +64,7 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     pool = Pool(variety, recording.load_result)
     cores: list[Candidate] = []
     unproven: dict[ToolKey, Candidate] = {}
-    for candidate in _composed(recording, index, variety, observations.changed):
+    for candidate in composed(recording, index, variety, observations.changed):
         if not all(observations.enough(call) for call in candidate.calls):
             if len(candidate.calls) > 1:
                 unproven.setdefault(candidate.outcome.key, candidate)
@@ -85,7 +83,14 @@ def candidates(recording: Recording, *, replay: Replay | None = None, count: int
     return list(found.values())
 
 
-def _composed(
+def setting_of(recording: Recording, index: ReplayIndex, variety: Variety, observations: Observations) -> Setting:
+    """What drafting needs to know of the recording."""
+    offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
+    near = Distractors(index.tools, read_graph(recording).edges)
+    return Setting(recording.id, index.tools, names_of(index.tools), index.relation, offers, near)
+
+
+def composed(
     recording: Recording, index: ReplayIndex, variety: Variety, changed: Callable[[Call], bool]
 ) -> Iterator[Candidate]:
     """The plans of every session from which tasks are made."""

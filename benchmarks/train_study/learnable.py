@@ -23,14 +23,11 @@ import anyio
 
 from benchmarks.train_study.splits import literal, unseen
 from firefly_agents.proving import prove
-from firefly_agents.synthesizer import SOURCES
-from firefly_mcp.graph.store import read_graph
+from firefly_agents.synthesizer import composed, setting_of
 from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.tasks.compose import Candidate, compose, joined
-from firefly_mcp.tasks.distractors import Distractors
-from firefly_mcp.tasks.draft import Setting, draft, names_of, worth_asking
-from firefly_mcp.tasks.fields import Offers
+from firefly_mcp.tasks.compose import Candidate, joined
+from firefly_mcp.tasks.draft import draft, worth_asking
 from firefly_mcp.tasks.model import Task, write_tasks
 from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
@@ -51,15 +48,7 @@ def candidates(recording: Recording, options: argparse.Namespace) -> Iterator[Ta
     index = replay.index
     variety = Variety(queries.calls(recording, method="tools/call", evidence_only=True))
     observations = Observations(index, recording.load_result)
-    offers = Offers(recording.load_result, variety, observations.others, observations.untouched)
-    setting = Setting(
-        recording.id,
-        index.tools,
-        names_of(index.tools),
-        index.relation,
-        offers,
-        Distractors(index.tools, read_graph(recording).edges),
-    )
+    setting = setting_of(recording, index, variety, observations)
 
     def short(candidate: Candidate) -> bool:
         return all(
@@ -70,17 +59,13 @@ def candidates(recording: Recording, options: argparse.Namespace) -> Iterator[Ta
     pool = Pool(variety, recording.load_result, per_join=PER_JOIN)
     pieces: dict[ToolKey, list[Candidate]] = defaultdict(list)
     chains: list[Candidate] = []
-    for session in queries.sessions(recording, evidence_only=True):
-        if session.kind not in SOURCES:
+    for candidate in composed(recording, index, variety, observations.changed):
+        if not all(observations.enough(call) for call in candidate.calls) or not short(candidate):
             continue
-        calls = [call for call in queries.calls(recording, session=session.id) if call.key in index.tools]
-        for candidate in compose(calls, index.relation, variety, observations.changed):
-            if not all(observations.enough(call) for call in candidate.calls) or not short(candidate):
-                continue
-            if len(candidate.calls) == 2 and not candidate.changes:
-                chains.append(candidate)
-            elif len(candidate.calls) == 1 and pool.add(candidate) and worth_asking(candidate, setting):
-                pieces[candidate.outcome.key].append(candidate)
+        if len(candidate.calls) == 2 and not candidate.changes:
+            chains.append(candidate)
+        elif len(candidate.calls) == 1 and pool.add(candidate) and worth_asking(candidate, setting):
+            pieces[candidate.outcome.key].append(candidate)
     chains += [candidate for candidate in pool.candidates() if len(candidate.calls) == 2 and short(candidate)]
     rng = random.Random(options.seed)
     rng.shuffle(chains)

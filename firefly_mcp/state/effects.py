@@ -39,6 +39,11 @@ class Effect:
     source: str
     evidence: JsonObject = field(default_factory=dict)
 
+    @property
+    def evident(self) -> bool:
+        """Whether it was observed or declared, and not only presumed."""
+        return self.source in ("observed", "declared")
+
 
 _ACROSS = Effect(False, "default", {"why": "effects across servers exist only when declared"})
 _STATELESS = Effect(False, "declared", {"why": "the server's configuration says that it is stateless"})

@@ -106,9 +106,8 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
     ranked = []
     for place, task in enumerate(tasks):
         plan = task.abstract_plan
-        wanted = (len(task.servers) > 1) + (len(task.plan) > 2)
         rare = min(FEW + 1, *(uses[key] for key in _tools(task)))
-        ranked.append(((rare, not _scarce(task), len(task.plan) < LONG, plans[plan], -wanted, place), task))
+        ranked.append(((rare, not _scarce(task), len(task.plan) < LONG, plans[plan], len(task.servers) < 2, place), task))
         plans[plan] += 1
     return [task for _, task in sorted(ranked, key=lambda pair: pair[0])]
 

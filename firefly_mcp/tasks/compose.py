@@ -30,7 +30,6 @@ MAX_CALLS = 6
 BINDING_WEIGHT = 0.25
 PAIRS = 4
 """Of plans with the same beginning so many pairs are made."""
-_EVIDENT = ("observed", "declared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +237,7 @@ class _Session:
 
 def _evident(relation: EffectRelation, writer: Call, reader: Call) -> bool:
     effect = relation.effect(writer.key, reader.key)
-    return effect.affects and effect.source in _EVIDENT
+    return effect.affects and effect.evident
 
 
 def selection_of(source: Call, flow: Flow, value: Any, variety: Variety) -> JsonObject | None:

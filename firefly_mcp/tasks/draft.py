@@ -142,9 +142,7 @@ def reads_back(candidate: Candidate, setting: Setting) -> bool:
         for writer in calls[:place]
         if writer.server == reader.server and writer.id in candidate.changes
     ]
-    return bool(_read_back(candidate, setting)) or any(
-        effect.affects and effect.source in ("observed", "declared") for effect in effects
-    )
+    return bool(_read_back(candidate, setting)) or any(effect.affects and effect.evident for effect in effects)
 
 
 def _read_back(candidate: Candidate, setting: Setting) -> set[int]:

@@ -40,9 +40,7 @@ def stateful(
         for reader in plan[place + 1 :]:
             if reader.id in leading and reader.server == writer.server:
                 effect = relation.effect(writer.key, reader.key)
-                if effect.affects and (
-                    effect.source in ("observed", "declared") or (reader.id in changed and effect.source != "default")
-                ):
+                if effect.affects and (effect.evident or (reader.id in changed and effect.source != "default")):
                     return True
     return False
 

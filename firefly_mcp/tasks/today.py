@@ -11,8 +11,6 @@ from firefly_mcp.jsonio import JsonObject, text
 
 _DATED = re.compile(r"\d{4}-\d{2}")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
 _COUNTS: tuple[tuple[re.Pattern[str], Callable[[date], int]], ...] = (
     (re.compile(r"week"), lambda day: day.isocalendar().week),
     (re.compile(r"day.?of.?(?:the.?)?year|yday|ordinal"), lambda day: day.timetuple().tm_yday),

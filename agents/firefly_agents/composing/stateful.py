@@ -18,7 +18,6 @@ MOST_WRITES = 4
 _BASES = 5
 """Recorded calls of one writer from which scenarios are made."""
 _READS = 3
-_GOOD_EVIDENCE = ("declared", "observed")
 
 
 class Stateful:
@@ -129,7 +128,7 @@ class Stateful:
             lists = not telling(call) and not known.infos[call.key].needed()
             if not (shared or fed or lists):
                 continue
-            score = 1.0 * (effect.source in _GOOD_EVIDENCE) + shared + fed + 0.5 * lists + 0.5 * (call.id in later)
+            score = 1.0 * effect.evident + shared + fed + 0.5 * lists + 0.5 * (call.id in later)
             scored.append((score + 0.8 * script.rng.random(), call.id, call))
         for _, _, call in sorted(scored, reverse=True, key=lambda item: item[:2]):
             if call.key in done or len(done) >= most:
