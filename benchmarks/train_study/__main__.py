@@ -88,6 +88,7 @@ def prepare(options: argparse.Namespace) -> None:
         "prompts": options.prompts,
         "updates": options.updates,
         "rollouts": options.rollouts,
+        "temperature": options.temperature,
         "lr": options.lr,
         "supervised_lr": options.supervised_lr,
         "samples": options.samples,
@@ -227,9 +228,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
     parser.add_argument("--steps", type=int, default=20, help="of GRPO")
-    parser.add_argument("--prompts", type=int, default=8)
+    parser.add_argument("--prompts", type=int, default=12)
     parser.add_argument("--rollouts", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--temperature", type=float, default=1.4, help="of the attempts that GRPO learns from; held out it is 1")
+    parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
     parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
     parser.add_argument(
@@ -239,7 +241,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
-    parser.add_argument("--updates", type=int, default=4, help="of the policy in a step of GRPO")
+    parser.add_argument("--updates", type=int, default=2, help="of the policy in a step of GRPO")
     parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)

@@ -51,6 +51,7 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
         f"data.train_batch_size={told['prompts']}",
         f"actor_rollout_ref.actor.ppo_mini_batch_size={told['prompts'] // told['updates']}",
         f"actor_rollout_ref.rollout.n={told['rollouts']}",
+        f"actor_rollout_ref.rollout.temperature={told['temperature']}",
         f"actor_rollout_ref.actor.optim.lr={told['lr']}",
         f"data.max_prompt_length={told['prompt_tokens']}",
         f"data.max_response_length={told['response_tokens']}",
