@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.train_study.arm import SHUFFLED, overrides
 from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.permuted import permute
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
@@ -51,6 +52,17 @@ def test_no_sub_dag_and_no_literal_call_is_on_both_sides(tasks: list[Task]) -> N
     known = set().union(*(literals(task) for task in of["train"]))
     assert not any(literals(task) & known for task in of[VALUES])
     assert [(task.id, task.split) for task in divide(made, seed=3)] == [(task.id, task.split) for task in divided]
+
+
+def test_the_control_arm_differs_in_its_advantages_alone_and_both_learn_from_attempts_at_the_studys_temperature() -> None:
+    told = {
+        **{"steps": 20, "prompts": 12, "updates": 2, "rollouts": 8, "temperature": 1.4, "lr": 3e-4},
+        **{"prompt_tokens": 281, "response_tokens": 323, "overrides": ["trainer.nnodes=1"]},
+    }
+    grpo, shuffled = overrides(told, "grpo"), overrides(told, "shuffled")
+    assert [one for one in shuffled if one != SHUFFLED] == grpo
+    assert "actor_rollout_ref.rollout.temperature=1.4" in grpo
+    assert "actor_rollout_ref.actor.ppo_mini_batch_size=6" in grpo
 
 
 def test_a_paired_difference_has_an_interval_around_it() -> None:
