@@ -55,10 +55,8 @@ def test_no_sub_dag_and_no_literal_call_is_on_both_sides(tasks: list[Task]) -> N
 
 
 def test_the_control_arm_differs_in_its_advantages_alone_and_both_learn_from_attempts_at_the_studys_temperature() -> None:
-    told = {
-        **{"steps": 20, "prompts": 12, "updates": 2, "rollouts": 8, "temperature": 1.4, "lr": 3e-4},
-        **{"prompt_tokens": 281, "response_tokens": 323, "overrides": ["trainer.nnodes=1"]},
-    }
+    shape = {"steps": 20, "prompts": 12, "updates": 2, "rollouts": 8, "prompt_tokens": 281, "response_tokens": 323}
+    told = {**shape, "temperature": 1.4, "lr": 3e-4, "overrides": ["trainer.nnodes=1"]}
     grpo, shuffled = overrides(told, "grpo"), overrides(told, "shuffled")
     assert [one for one in shuffled if one != SHUFFLED] == grpo
     assert "actor_rollout_ref.rollout.temperature=1.4" in grpo
