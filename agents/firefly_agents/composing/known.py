@@ -128,23 +128,33 @@ class Known:
         return self.relation.writes(key)
 
     def chain(self, call: Call) -> list[Call] | None:
-        """What it took to make a call, in order, itself last: calls that fed it, and writes that first spoke of its values.
+        """What it took to make a call, in order, itself last: what was opened before it on a server with state, calls that fed
+        it, and writes that first spoke of its values.
 
         None where that is more than :data:`LONGEST` calls, or one of them did not succeed.
         """
+        chosen: dict[int, Call] = {}
+        if not self._gather(call, chosen):
+            return None
+        opener = None if self.relation.stateless(call.server) else self.opener(chosen[min(chosen)])
+        if opener is not None and not self._gather(opener, chosen):
+            return None
+        return [chosen[number] for number in sorted(chosen)]
+
+    def _gather(self, call: Call, chosen: dict[int, Call]) -> bool:
+        """Take in a call with what it needs; False where that is too much, or did not succeed."""
         session, _ = self._places[call.id]
         calls = self._sessions[session]
-        chosen: dict[int, Call] = {}
         waiting = [call]
         while waiting:
             one = waiting.pop()
             if one.id in chosen:
                 continue
             if not is_success(one) or len(chosen) >= LONGEST:
-                return None
+                return False
             chosen[one.id] = one
             waiting += self._before(one, calls)
-        return [chosen[number] for number in sorted(chosen)]
+        return True
 
     def opener(self, call: Call) -> Call | None:
         """The last good call before it that opened something on its server, which later calls work on without naming it."""
