@@ -73,8 +73,9 @@ def _number(slot: Slot, value: int | float, rng: Random) -> int | float:
     least = max(float(low), 1.0) if isinstance(low, int | float) else float(_LEAST)
     most = min(float(high), float(_MOST)) if isinstance(high, int | float) else float(_MOST)
     if most <= least:
-        narrow = isinstance(value, float) and isinstance(low, int | float) and isinstance(high, int | float)
-        return round(rng.uniform(low, high), 2) if narrow else value
+        if isinstance(value, float) and isinstance(low, int | float) and isinstance(high, int | float):
+            return round(rng.uniform(low, high), 2)
+        return value
     drawn = math.exp(rng.uniform(math.log(least), math.log(most)))
     if isinstance(value, int) or slot.kind == "integer":
         return round(drawn)
