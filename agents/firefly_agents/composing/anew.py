@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from firefly_agents.composing.script import slot_at
 from firefly_agents.offline.slots import Slot, ToolInfo
+from firefly_agents.offline.vocabulary import by_meaning
 from firefly_mcp.jsonio import JsonObject
 
 _SUM = re.compile(r"[\d\s.()+*/^-]+")
@@ -76,6 +77,10 @@ def _number(slot: Slot, value: int | float, rng: Random) -> int | float:
         if isinstance(value, float) and isinstance(low, int | float) and isinstance(high, int | float):
             return round(rng.uniform(low, high), 2)
         return value
+    kind = "integer" if isinstance(value, int) else "number"
+    meant = by_meaning(slot.called, slot.description, kind, rng)
+    if meant is not None and (0 < meant < 1 or least <= abs(meant) <= most) and rng.random() < 0.4:
+        return cast("int | float", meant)
     drawn = math.exp(rng.uniform(math.log(least), math.log(most)))
     if isinstance(value, int) or slot.kind == "integer":
         return round(drawn)
