@@ -136,6 +136,14 @@ async def test_neighbours_of_plans_are_recorded_in_the_plans_state_and_replay_th
     assert again["calls"] == 0
 
 
+async def test_sessions_of_servers_that_are_not_there_now_are_passed_over(done: tuple[Path, ComposeReport]) -> None:
+    path, before = done
+    with Recording(path) as recording:
+        report = await compose_sessions(recording, specs("calc"), SETTINGS)
+    assert report.held == before.sessions
+    assert not report.failed
+
+
 async def test_a_recording_without_an_exploration_is_refused(tmp_path: Path) -> None:
     with Recording(tmp_path / "empty.db", create=True) as recording, pytest.raises(UsageError, match="firefly explore"):
         await compose_sessions(recording, specs("calc"), SETTINGS)
