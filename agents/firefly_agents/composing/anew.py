@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, cast
 
 from firefly_agents.composing.script import slot_at
+from firefly_agents.offline.invent import about
 from firefly_agents.offline.slots import Slot, ToolInfo
 from firefly_agents.offline.vocabulary import by_meaning
 from firefly_mcp.jsonio import JsonObject
@@ -23,6 +24,7 @@ _PLACE = re.compile(
     r"(?i)(?:^|_)(?:index|idx|row|col|column|page|offset|level|depth|seed|axis|base|digits|precision|decimals)$"
 )
 _NUMBERS = re.compile(r"(?i)^(?:numbers?|values?|data|items|nums|xs?|ys?|sample[12]?|population|list_?[ab]?)$")
+_TEXT = re.compile(r"(?i)^(?:text|value|string|input|data|content)$")
 _LEAST, _MOST = 2, 600
 _HANDFUL = 6
 
@@ -52,6 +54,8 @@ def _value(tool: ToolInfo, pointer: str, name: str, value: Any, rng: Random) -> 
         return _number(slot, value, rng)
     if isinstance(value, str) and _TERM.match(name) and _SUM.fullmatch(value):
         return rng.choice(_TERMS)
+    if isinstance(value, str) and _TEXT.match(name) and rng.random() < 0.5:
+        return by_meaning(about(tool), "", "string", rng) or value  # what ``is_email`` is asked of may well be an address
     return value
 
 
