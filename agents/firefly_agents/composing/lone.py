@@ -81,7 +81,7 @@ def lone(known: Known, done: Mapping[ToolKey, int], tells: Callable[[Call], bool
             for key in keys:
                 script = Script(known, Random(f"{seed}/{key}"))
                 if _play(script, known, key, tells, 1):
-                    yield script.watched("lone") if known.writes(key) else script.scenario("lone")
+                    yield script.watched("lone")
             continue
         for key in keys:
             if waiting is not None and (len(waiting) >= _TOGETHER or len(servers | {server}) > _SERVERS):
