@@ -18,6 +18,7 @@ from typing import Any
 from firefly_mcp.canonical import hash_bytes, hash_json
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.servers.config import ServerSpec
+from firefly_proxies import deterministic
 
 _DIGITS = 12
 _MODIFIED = 1_735_689_600
@@ -25,7 +26,7 @@ _MODIFIED = 1_735_689_600
 
 
 def settings_of(spec: ServerSpec) -> Mapping[str, Any]:
-    """A server's ``"firefly"`` key: ``seed`` (files), ``values`` (samples by argument name)."""
+    """A server's ``"firefly"`` key: ``seed`` (files), ``values`` (samples by argument name), ``deterministic``."""
     own = spec.extra.get("firefly")
     return own if isinstance(own, dict) else {}
 
@@ -93,7 +94,8 @@ class Seeds:
         """What a fresh sandbox of this server begins from: a hash of the redacted spec and of its seed files."""
         digests = [[name, hash_bytes(path.read_bytes())] for name, path in self.contents(spec).items()]
         stored = {key: value for key, value in spec.redacted().items() if key != "firefly"}
-        return hash_json([stored, digests]).rpartition(":")[2][:_DIGITS]
+        still = ["deterministic"] if deterministic.wanted(settings_of(spec)) else []
+        return hash_json([stored, digests, *still]).rpartition(":")[2][:_DIGITS]
 
 
 def wants_repository(spec: ServerSpec) -> bool:

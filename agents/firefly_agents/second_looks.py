@@ -43,12 +43,17 @@ class SecondLooks:
         """Observe every session with at least so many successful calls a second time, and prove where it began.
 
         Args:
-            explored: the sessions.
+            explored: the sessions; those with servers that are not there now are passed over.
             relation: what may affect what.
             least: successful calls that make a session worth it.
             pool: where servers come from, other processes than those of the first time; it stays open. None for one of its own.
         """
-        sessions = {session.key: session for session in explored}
+        there = set(self._workshop.specs)
+        sessions = {
+            session.key: session
+            for session in explored
+            if there.issuperset(link.server for link in queries.connections(self._recording, session.id))
+        }
         again = {str(session.labels.get("of")) for session in self._sessions(SessionKind.CONFIRM)}
         todo = [
             (session, calls)

@@ -10,6 +10,9 @@ from firefly_mcp.cli.options import json_option, store_option
 from firefly_mcp.cli.output import emit_json, note, table
 from firefly_mcp.errors import UsageError
 
+_TOLD = 5
+"""Of each kind so many things are told by name."""
+
 
 @click.command(name="merge")
 @click.argument("sources", metavar="A.db B.db...", nargs=-1, type=click.Path(path_type=Path))
@@ -33,10 +36,23 @@ def command(sources: tuple[Path, ...], store: Path, as_json: bool) -> None:
         emit_json(report.to_json())
         return
     table(("*recording", "id", "sessions", "calls"), [(s["path"], s["id"], s["sessions"], s["calls"]) for s in report.sources])
-    for one in report.renamed:
-        note(f"session {one['key']!r} of {one['source']} is another one than before, and is now {one['to']!r}")
-    for one in report.specs:
-        note(f"server {one['server']!r} is configured otherwise in {one['source']}; that is kept in the table info")
-    for name in report.tasks:
-        note(f"task {name} is told differently; the better status is kept")
+    told = [
+        f"session {one['key']!r} of {one['source']} is another one than before, and is now {one['to']!r}"
+        for one in report.renamed
+    ]
+    _tell("sessions", told)
+    told = [
+        f"server {one['server']!r} is configured otherwise in {one['source']}; that is kept in the table info"
+        for one in report.specs
+    ]
+    _tell("servers", told)
+    _tell("tasks", [f"task {name} is told differently; the better status is kept" for name in report.tasks])
     note(f"wrote {report.store}: {report.sessions:,} sessions, {report.calls:,} calls; {report.same:,} sessions were the same")
+
+
+def _tell(what: str, lines: list[str]) -> None:
+    """Tell the first few, and how many there are more."""
+    for line in lines[:_TOLD]:
+        note(line)
+    if len(lines) > _TOLD:
+        note(f"so it is with {len(lines) - _TOLD:,} more {what} (--json names them all)")

@@ -16,6 +16,8 @@ from firefly_mcp.jsonio import JSON, JsonObject, loads
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)[ \t]*([\w+-]*)")
 _PRINTED = ("[{", "[(", "{'", "['", "[[", "[]")
 """How data begins that was printed by Python; what is JSON as well was read as that before."""
+_WORDS: dict[str, JSON] = {"True": True, "False": False}
+"""Yes and no as Python prints them."""
 _NO_JSON: Any = object()
 
 
@@ -124,6 +126,8 @@ def _json_inside(text: str) -> JSON:
         fences = _fences(text)
         if len(fences) == 1 and fences[0][0] in ("", "json", "json5", "jsonc") and fences[0][1][:1] in ("{", "["):
             return _load(fences[0][1])
+    if stripped in _WORDS:
+        return _WORDS[stripped]
     return _printed(stripped) if stripped[:2] in _PRINTED else _NO_JSON
 
 

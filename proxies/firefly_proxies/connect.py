@@ -10,6 +10,7 @@ from pathlib import Path
 from firefly_mcp.errors import ConfigError
 from firefly_mcp.servers.config import ServerSpec
 from firefly_mcp.servers.names import slug
+from firefly_proxies import deterministic
 from firefly_proxies.child import Child, environment
 from firefly_proxies.sandbox import Sandbox, common_place
 from firefly_proxies.upstream import START_SECONDS, Listener, Upstream
@@ -77,10 +78,13 @@ class Connector:
                 self._prepare(spec, sandbox.work_here)
         full = spec.expanded(variables)
         assert full.command is not None
+        configured = dict(full.env)
+        if sandbox is not None and deterministic.wanted(spec.extra.get("firefly")):
+            configured |= deterministic.variables(spec.name, configured)
         child = await Child.start(
             full.name,
             [full.command, *full.args],
-            env=environment(full.env, sandbox=sandbox, offline=self._offline),
+            env=environment(configured, sandbox=sandbox, offline=self._offline),
             cwd=full.cwd or (None if sandbox is None else sandbox.work),
             offline=self._offline,
             sandbox=sandbox,

@@ -28,7 +28,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.neighbours import off_plan
 from firefly_mcp.tasks.proof import strict_replay
-from firefly_mcp.types import Call, Session, SessionKind, ToolKey
+from firefly_mcp.types import Call, Session, SessionKind, ToolKey, params_of
 
 pytestmark = pytest.mark.timeout(240)
 SERVERS = Path(__file__).parent.parent / "servers"
@@ -136,6 +136,14 @@ async def test_neighbours_of_plans_are_recorded_in_the_plans_state_and_replay_th
     assert again["calls"] == 0
 
 
+async def test_sessions_of_servers_that_are_not_there_now_are_passed_over(done: tuple[Path, ComposeReport]) -> None:
+    path, before = done
+    with Recording(path) as recording:
+        report = await compose_sessions(recording, specs("calc"), SETTINGS)
+    assert report.held == before.sessions
+    assert not report.failed
+
+
 async def test_a_recording_without_an_exploration_is_refused(tmp_path: Path) -> None:
     with Recording(tmp_path / "empty.db", create=True) as recording, pytest.raises(UsageError, match="firefly explore"):
         await compose_sessions(recording, specs("calc"), SETTINGS)
@@ -154,6 +162,29 @@ async def test_what_a_call_needs_before_it_is_found(explored: Path) -> None:
         assert chains
         assert all(chain is not None and chain[0].tool in ("add_note", "list_notes") and len(chain) >= 2 for chain in chains)
         assert all(known.alone(call) for key, calls in known.good.items() for call in calls if key.tool == "divide")
+
+
+def test_what_was_opened_before_a_call_belongs_to_what_it_needs(tmp_path: Path) -> None:
+    named = {"type": "object", "properties": {"name": {"type": "string"}}}
+    with Recording(tmp_path / "firefly.db", create=True) as recording:
+        for server in ("book", "shelf"):
+            tools = [{"name": tool, "inputSchema": named} for tool in ("open_book", "add_line", "count_lines")]
+            recording.snapshot_tools(server, tools)
+        session = recording.begin_session(SessionKind.EXPLORE)
+        for server, tool, name in (
+            ("shelf", "open_book", "garden log"),
+            ("book", "open_book", "harbor log"),
+            ("book", "count_lines", ""),
+            ("book", "add_line", "winter"),
+        ):
+            call = session.begin_call(server, "tools/call", params_of(tool, {"name": name}))
+            session.end_call(call, result={"content": [{"type": "text", "text": "done so far"}]})
+        session.end()
+        known = Known(recording, learn_effects(recording), ["book", "shelf"])
+        (line,) = known.good[ToolKey("book", "add_line")]
+        assert [call.tool for call in known.chain(line) or ()] == ["open_book", "add_line"]
+        (opened,) = known.good[ToolKey("book", "open_book")]
+        assert known.chain(opened) == [opened]
 
 
 def test_a_value_is_taken_where_it_stood_or_from_a_like_place() -> None:

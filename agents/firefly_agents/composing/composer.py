@@ -158,17 +158,23 @@ class Composer:
         """The kinds in turn, each up to its number, those that are held already counted in."""
         seed = self._settings.explore.seed
         files = {name: {PurePosixPath(path).name for path in folder.paths} for name, folder in self._workshop.files().items()}
-        stateful = Stateful(known, seed=seed, unsteady=unsteady(self._recording), fixed=files)
-        tells = Telling(self._recording)
-        memory = ValueMemory.of_recording(self._recording)
-        crossing = Crossing(known, memory, load_graph(self._recording, seed=seed), seed=seed)
-        sources: dict[str, Iterator[Scenario]] = {
-            "stateful": _few_of_each(stateful.scenarios(), self._settings.per_server, held),
-            "crossing": crossing.scenarios(),
-            "lone": lone(known, ready(self._recording, known, tells), tells, seed=seed),
-        }
+
+        def stateful() -> Iterator[Scenario]:
+            planner = Stateful(known, seed=seed, unsteady=unsteady(self._recording), fixed=files)
+            return _few_of_each(planner.scenarios(), self._settings.per_server, held)
+
+        def crossing() -> Iterator[Scenario]:
+            memory = ValueMemory.of_recording(self._recording)
+            return Crossing(known, memory, load_graph(self._recording, seed=seed), seed=seed).scenarios()
+
+        def alone() -> Iterator[Scenario]:
+            tells = Telling(self._recording)
+            return lone(known, ready(self._recording, known, tells), tells, seed=seed)
+
+        planners = {"stateful": stateful, "crossing": crossing, "lone": alone}
         before = Counter(session.labels["composed"] for session in held.values())
         left = {kind: max(0, self._settings.sessions.get(kind, 0) - before[kind]) for kind in KINDS}
+        sources = {kind: planners[kind]() for kind in KINDS if left[kind]}  # planning costs: only what is wanted
         while any(left.values()):
             for kind in KINDS:
                 scenario = next(sources[kind], None) if left[kind] else None

@@ -40,6 +40,7 @@ class Known:
             servers: those that may take part.
         """
         self.relation = relation
+        self._changers = {writer for (writer, _), effect in relation.observed.items() if effect.affects}
         wanted = set(servers)
         tools = queries.tool_map(recording)
         self.tools: dict[ToolKey, Tool] = {key: tool for key, tool in tools.items() if key.server in wanted}
@@ -124,33 +125,46 @@ class Known:
         return key is not None and key.server == server
 
     def writes(self, key: ToolKey) -> bool:
-        """Whether the tool may change what others answer."""
-        return self.relation.writes(key)
+        """Whether the tool may change what others answer, by what it was seen to do or by its words.
+
+        One that looks at things is no writer here only because another keeps account of calls.
+        """
+        return self.relation.writes(key) and (key in self._changers or not looks(self.relation, key))
 
     def chain(self, call: Call) -> list[Call] | None:
-        """What it took to make a call, in order, itself last: calls that fed it, and writes that first spoke of its values.
+        """What it took to make a call, in order, itself last: what was opened before it on a server with state, calls that fed
+        it, and writes that first spoke of its values.
 
         None where that is more than :data:`LONGEST` calls, or one of them did not succeed.
         """
+        chosen: dict[int, Call] = {}
+        if not self._gather(call, chosen):
+            return None
+        opener = None if self.relation.stateless(call.server) else self.opener(chosen[min(chosen)])
+        if opener is not None and not self._gather(opener, chosen):
+            return None
+        return [chosen[number] for number in sorted(chosen)]
+
+    def _gather(self, call: Call, chosen: dict[int, Call]) -> bool:
+        """Take in a call with what it needs; False where that is too much, or did not succeed."""
         session, _ = self._places[call.id]
         calls = self._sessions[session]
-        chosen: dict[int, Call] = {}
         waiting = [call]
         while waiting:
             one = waiting.pop()
             if one.id in chosen:
                 continue
             if not is_success(one) or len(chosen) >= LONGEST:
-                return None
+                return False
             chosen[one.id] = one
             waiting += self._before(one, calls)
-        return [chosen[number] for number in sorted(chosen)]
+        return True
 
     def opener(self, call: Call) -> Call | None:
         """The last good call before it that opened something on its server, which later calls work on without naming it."""
         session, place = self._places[call.id]
         before = (other for other in reversed(self._sessions[session][:place]) if other.server == call.server)
-        return next((other for other in before if _OPENING.match(other.key.tool) and is_success(other)), None)
+        return next((other for other in before if opens(other.key) and is_success(other)), None)
 
     def _before(self, call: Call, calls: Sequence[Call]) -> Iterator[Call]:
         _, place = self._places[call.id]
@@ -176,6 +190,11 @@ class Known:
                 continue
             if not (isinstance(key, int | float) and looks(self.relation, maker.key)):
                 yield maker
+
+
+def opens(key: ToolKey) -> bool:
+    """Whether a tool's name says that it opens something which later calls work on without naming it."""
+    return _OPENING.match(key.tool) is not None
 
 
 def telling(call: Call) -> dict[Key, object]:

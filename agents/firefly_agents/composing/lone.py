@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from random import Random
 
+from firefly_agents.composing.anew import anew
 from firefly_agents.composing.known import Known
 from firefly_agents.composing.scenario import Scenario
 from firefly_agents.composing.script import Script
@@ -14,7 +16,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.fields import TELLING, Offers
 from firefly_mcp.tasks.variety import Variety
-from firefly_mcp.types import Call, SessionKind, ToolKey
+from firefly_mcp.types import Call, SessionKind, ToolKey, params_of
 
 MOST_CONTEXT = 3
 """Writes that may stand before a call that is fit for a task."""
@@ -22,8 +24,8 @@ WANTED = 3
 """Calls of a tool without state that are made fit, if so many say something; of one with state it is one."""
 _TOGETHER = 16
 _SERVERS = 3
-_TRIED = 3
-"""Calls with other arguments that are tried where no recorded one said anything."""
+_TRIED = 8
+"""Calls with other arguments (:func:`anew`) that are tried where no recorded one said anything."""
 
 
 class Telling:
@@ -78,8 +80,8 @@ def lone(known: Known, done: Mapping[ToolKey, int], tells: Callable[[Call], bool
         if not known.relation.stateless(server):
             for key in keys:
                 script = Script(known, Random(f"{seed}/{key}"))
-                if _play(script, known, key, tells, 1) and len(script) <= MOST_CONTEXT + 3:
-                    yield script.watched("lone") if known.writes(key) else script.scenario("lone")
+                if _play(script, known, key, tells, 1):
+                    yield script.watched("lone")
             continue
         for key in keys:
             if waiting is not None and (len(waiting) >= _TOGETHER or len(servers | {server}) > _SERVERS):
@@ -95,23 +97,16 @@ def lone(known: Known, done: Mapping[ToolKey, int], tells: Callable[[Call], bool
 def _play(script: Script, known: Known, key: ToolKey, tells: Callable[[Call], bool], wanted: int) -> bool:
     """Take over the shortest ways to calls of the tool that say something; where none does, calls with other arguments."""
     saying = [call for call in known.good[key] if tells(call)]
-    chains = [chain for call in saying or known.good[key][:6] if (chain := _chain(known, call)) is not None]
+    chains = [chain for call in saying or known.good[key][:6] if (chain := known.chain(call)) is not None]
     chains.sort(key=len)
     for chain in chains[: wanted if saying else 1]:
         for call in chain:
             if not script.holds(call):
                 script.add(call)
     if not saying and not known.writes(key):
-        for chain in chains[:1] * _TRIED:
-            script.add(chain[-1], vary=True)
-    return bool(chains)
-
-
-def _chain(known: Known, call: Call) -> list[Call] | None:
-    """What it took to make a call, with what was opened before it."""
-    chain = known.chain(call)
-    opener = None if chain is None or known.relation.stateless(call.server) else known.opener(chain[0])
-    before = None if opener is None else known.chain(opener)
-    if chain is None or before is None:
-        return chain
-    return [*before, *(one for one in chain if one.id not in {other.id for other in before})]
+        for chain in chains[:1]:
+            call = chain[-1]
+            for _ in range(_TRIED):
+                other = anew(known.infos[key], call.arguments, script.rng)
+                script.add(replace(call, params=params_of(key.tool, other)), vary=True)
+    return bool(chains) and len(chains[0]) <= MOST_CONTEXT + 3

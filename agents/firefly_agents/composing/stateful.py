@@ -3,13 +3,14 @@ it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from random import Random
 
-from firefly_agents.composing.known import Known, looks, telling
+from firefly_agents.composing.known import Known, looks, opens, telling
 from firefly_agents.composing.scenario import Scenario, scalars_at
 from firefly_agents.composing.script import Script
+from firefly_agents.offline.words import telling as telling_words
 from firefly_mcp.observe import informative
 from firefly_mcp.observe.values import value_key
 from firefly_mcp.types import Call, ToolKey
@@ -18,6 +19,8 @@ MOST_WRITES = 4
 _BASES = 5
 """Recorded calls of one writer from which scenarios are made."""
 _READS = 3
+_OFTEN = 0.3
+"""A word in more than this share of a server's tool names (``todo``, ``get``) tells nothing of what one of them is about."""
 
 
 class Stateful:
@@ -37,6 +40,10 @@ class Stateful:
         self._unsteady = frozenset(unsteady)
         self._fixed = fixed
         self._readers: dict[str, list[Call]] = defaultdict(list)
+        self._spoken: Counter[tuple[str, str]] = Counter()
+        """By server: how many tools' names hold a word; under the empty word how many tools there are."""
+        for key in known.good:
+            self._spoken.update((key.server, word) for word in (*telling_words(key.tool), ""))
         for key, calls in known.good.items():
             if self._reads(key) and key not in self._unsteady:
                 self._readers[key.server] += calls[:8]
@@ -107,7 +114,8 @@ class Stateful:
         for one in todo:
             writing = known.writes(one.key)
             script.add(one, vary=vary and writing, vital=True)
-            if writing:
+            # What is open before a write is seen by the reads of that write: they are made before it and after it.
+            if writing and (one is call or not opens(one.key)):
                 self._reads_after(script, one, most=_READS)
         return len(writes)
 
@@ -128,13 +136,20 @@ class Stateful:
             lists = not telling(call) and not known.infos[call.key].needed()
             if not (shared or fed or lists):
                 continue
-            score = 1.0 * effect.evident + shared + fed + 0.5 * lists + 0.5 * (call.id in later)
+            score = (
+                1.0 * effect.evident + shared + fed + 0.5 * lists + 0.5 * (call.id in later) + self._kin(write.key, call.key)
+            )
             scored.append((score + 0.8 * script.rng.random(), call.id, call))
         for _, _, call in sorted(scored, reverse=True, key=lambda item: item[:2]):
             if call.key in done or len(done) >= most:
                 continue
             if self._known_here(script, call, at) and script.add(call, like=at):
                 done.add(call.key)
+
+    def _kin(self, write: ToolKey, read: ToolKey) -> bool:
+        """Whether their names speak of one thing (``add_footnote``, ``get_footnotes``), and not of what all tools there do."""
+        common = telling_words(write.tool) & telling_words(read.tool)
+        return any(self._spoken[write.server, word] <= _OFTEN * self._spoken[write.server, ""] for word in common)
 
     def _read_last(self, script: Script, base: Call) -> None:
         """Where no read is certain to change nothing: one that may, as the last call of all."""

@@ -70,6 +70,13 @@ def test_asking_for_json_where_there_is_none_is_an_error() -> None:
         json_inside("just words")
 
 
+def test_yes_and_no_as_python_prints_them_are_data_and_the_words_in_prose_are_not() -> None:
+    for said, read in (("True", True), (" False\n", False)):
+        assert result_view(texts(said)).value is read
+    assert result_view(texts("True north")).kind == "text"
+    assert result_view(texts("2", "True")).value == [2, True]
+
+
 def test_rows_that_python_printed_are_data() -> None:
     assert result_view(texts("[{'name': 'members', 'rows': 3, 'note': None}]")).value == [
         {"name": "members", "rows": 3, "note": None}
