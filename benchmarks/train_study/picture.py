@@ -33,11 +33,13 @@ def draw(found: JsonObject, path: Path) -> None:
     for place, arm in enumerate(("warm", *ARMS)):
         mean = told["means"][arm]
         right.bar(place, mean, color=COLOURS[arm])
+        top = mean
         if arm in told["gain"]:
             low, high = told["gain"][arm]["interval"]
             base = told["means"]["warm"]
             right.plot([place, place], [base + low, base + high], color="black")
-        right.text(place, mean + 0.03, f"{mean:.3f}", ha="center", fontsize=8)
+            top = base + high
+        right.text(place, top + 0.03, f"{mean:.3f}", ha="center", fontsize=8)
     right.set_xticks(range(4), ["warm", *ARMS], fontsize=8)
     right.set(ylabel=f"held-out pass@1, {told['gain']['grpo']['tasks']} tasks", ylim=(0, 1))
     figure.savefig(path, metadata={"Date": None})
