@@ -185,6 +185,7 @@ class Clauses:
         return [f"the {each[0]}", *(f"the {name}" if self._choice.below(3) == 0 else name for name in each[1:])]
 
 
+_MANY = re.compile(r"[^su]s$")
 _UNTOLD = frozenset("result value output answer entry".split())
 
 
@@ -215,7 +216,8 @@ def _called(label: str, step: Step) -> str:
     """The label of a value; one that tells nothing gives way to what the step's tool finds."""
     if label not in _UNTOLD:
         return as_name(label)
-    return outcome(step.tool) or ("result" if label == "entry" else label)
+    found = outcome(step.tool)  # "that tax rates" would not say which of them
+    return found if found and not _MANY.search(found) else "result" if label == "entry" else label
 
 
 def _with_unit(called: str) -> str:

@@ -198,6 +198,10 @@ def _needed(candidate: Candidate, setting: Setting, request: str = "") -> bool:
     is not the day's own.
     """
     stated = {request} if request else _stated(candidate)
+    for own in candidate.bounds.values():
+        places = [(bound.source, hash_json(bound.select)) for bound in own]
+        if len(places) > len(set(places)):  # "from that result to that result": nobody asks for it
+            return False
     for source in candidate.calls:
         given = [
             argument_at(call.arguments, bound.pointer)

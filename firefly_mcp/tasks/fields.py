@@ -154,6 +154,8 @@ def _of_data(call: Call, view: View, own: set[str], variety: Variety) -> list[An
             break
         if isinstance(value, dict | list) or not stateable(value) or text_of(value) in own:
             continue
+        if any(isinstance(step, str) and "/" in step for step in steps):  # a path or an address is no name of a field
+            continue
         worth = 0.0 if _is_plumbing(steps, value) else _worth(value)
         if worth < WEAKEST or variety.constant(call.key, steps):
             continue

@@ -49,7 +49,7 @@ _OTHER_VERBS = frozenset(
     set shift shorten shuffle slice smooth swap tabulate take trim turn unpack use wrap""".split()
 )
 _LATE_VERBS = frozenset(
-    """get list create add update delete remove search find set show read write parse format analyze convert compare
+    """filter get list create add update delete remove search find set show read write parse format analyze convert compare
     validate measure query apply check fetch""".split()
 )
 """Verbs that are taken for the verb of a name even where they are not its first word."""
@@ -159,6 +159,11 @@ def _without_open_list(words: list[str]) -> list[str]:
     comma = next((place for place, word in enumerate(words) if word.endswith(",")), None)
     if comma is None:
         return words
+    begun = [
+        w for before, *rest in zip(words, words[1:], words[2:], strict=False) if before.endswith(",") for w in [_begins(rest)]
+    ]
+    if sum(map(_acts, begun)) > 1:
+        return []  # "report the time, convert time zones, and format dates" are three things, of which a call does one
     ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)
     if ends is not None and ends - comma <= 6 and len(words) <= MAX_GOAL_WORDS:
         return words
@@ -171,6 +176,11 @@ def _without_open_list(words: list[str]) -> list[str]:
     before = " ".join(words[: comma + 1])
     cut = max(before.rfind(mark, 12) for mark in _SOFT_CUT)
     return before[:cut].split() if cut > 0 else []
+
+
+def _begins(words: Sequence[str]) -> str:
+    """The first word of a member of an enumeration, as a verb would be said."""
+    return _imperative(words[1] if words[0] in ("and", "or") else words[0])
 
 
 def _to_length(words: list[str]) -> list[str]:
