@@ -290,6 +290,8 @@ def argument_at(arguments: Any, pointer: str) -> Any:
 def expressible(call: Call) -> bool:
     """Whether every literal of the call can be stated in a request."""
     leaves = [value for _, value in walk(call.arguments) if not isinstance(value, dict | list) and value is not None]
+    if any(isinstance(value, str) and "[redacted:" in value for value in leaves):
+        return False  # what was masked cannot be told to anyone
     return all(map(writable, leaves)) and all(
         writable(value) for value in call.arguments.values() if isinstance(value, dict | list)
     )

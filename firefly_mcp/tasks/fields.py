@@ -37,6 +37,8 @@ _PLUMBING = re.compile(r"(?:call|request|trace|span|session|correlation|tool_mes
 _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0,2}")
 """A field named in another script than that of English words: it is called as it is."""
 _WORD = re.compile(r"[A-Za-z]{3,20}(?:[ _-][A-Za-z]{2,20})?")
+_FAILED = re.compile(r"(?i)error [a-z]+ing\b[^.]{0,80}: ")
+"""``Error validating document: File is not a zip file``, told in a field of an answer that is none otherwise."""
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}")
 
 
@@ -120,7 +122,7 @@ class Offers:
             for field in written
             if text_of(field.value) not in own
             and not of_the_day(call, field.value, f"{field.label} {field.select.get('path', '')}")
-            and not (isinstance(field.value, str) and text_tells_error(field.value))
+            and not (isinstance(field.value, str) and (text_tells_error(field.value) or _FAILED.match(field.value)))
             and all(_same(other, field) for other in others)
             and (before is None or not _same(before, field))
         ]

@@ -142,6 +142,8 @@ def _phrase(text: str, verb_of_name: str, description: str) -> str:
     if words[-1].lower() == "tool" and len(words) > 2:
         words.pop()
     words[-1] = words[-1].rstrip(",")
+    if not "".join(words).isascii():  # of another language, as a rule: the name says it as well
+        return ""
     if len(_SPANISH & {word.lower() for word in words}) > 1:
         return ""
     if any(word.lower() in _POINTING or word in _SHOUTED or _CODE.fullmatch(word) for word in words):
@@ -291,7 +293,8 @@ def _from_name(server: str, name: str, told: str) -> str:
     if words[0].lower() in _QUESTIONS:
         return f"find out {' '.join(words)}"
     late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in _LATE_VERBS)
-    place = 0 if _acts(words[0].lower()) else next(late, None)
+    acronym = words[0].isupper() and len(words[0]) > 1  # FIRE is no act
+    place = 0 if _acts(words[0].lower()) and not acronym else next(late, None)
     if len(words) == 1 and place == 0:
         return _IRREGULAR.get(words[0].lower(), words[0].lower())
     if place is None or len(words) == 1:

@@ -37,6 +37,11 @@ def _tool(name: str, description: str, server: str = "acme-mcp", title: str = ""
             "Detect structure then split the PDF into 3 files/chapters using `x`",
             "detect the structure then split the PDF",
         ),
+        ("fire_number", "FIRE: financial independence.", "work out the FIRE number"),
+        ("is_feriado_nacional", "Verifica se uma data é feriado brasileiro.", "test for feriado nacional"),
+        ("bulk_filter_workbooks", "", "filter the bulk workbooks"),
+        ("clock", "Report the time, convert time zones, format dates, and add spans.", "work out the clock"),
+        ("sort_rows", "Find, filter and sort rows.", "find, filter and sort rows"),
     ],
 )
 def test_a_goal_is_what_the_description_says_in_plain_words_else_the_name(name: str, description: str, expected: str) -> None:
