@@ -21,8 +21,9 @@ CORE = (PLANS, VALUES)
 def table(study: Path) -> JsonObject:
     """The figures of what there is so far."""
     told = loads((study / "study.json").read_bytes())
-    groups = {task.id: sub_dag(task) for task in read_tasks(study / "heldout.jsonl")}
-    splits = {task.id: task.split for task in read_tasks(study / "heldout.jsonl")}
+    held = read_tasks(study / "heldout.jsonl")
+    groups = {task.id: sub_dag(task) for task in held}
+    splits = {task.id: task.split for task in held}
     results = {path.parent.name: loads(path.read_bytes()) for path in sorted(study.glob("*/result.json"))}
     results = {name: result for name, result in results.items() if "heldout" in result}
     rewards = {name: by_task(read_lines(study / name / "heldout" / "rollouts.jsonl")) for name in results}

@@ -161,9 +161,7 @@ def _without_open_list(words: list[str]) -> list[str]:
     comma = next((place for place, word in enumerate(words) if word.endswith(",")), None)
     if comma is None:
         return words
-    begun = [
-        w for before, *rest in zip(words, words[1:], words[2:], strict=False) if before.endswith(",") for w in [_begins(rest)]
-    ]
+    begun = [_begins(words[at + 1 : at + 3]) for at in range(len(words) - 2) if words[at].endswith(",")]
     if sum(map(_acts, begun)) > 1:
         return []  # "report the time, convert time zones, and format dates" are three things, of which a call does one
     ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)

@@ -11,6 +11,7 @@ Programs in other languages, and random numbers that C code takes from the syste
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,4 +35,4 @@ def variables(name: str, configured: Mapping[str, Any]) -> dict[str, str]:
     """
     path = [str(_HERE / "python"), *filter(None, [configured.get("PYTHONPATH")])]
     options = [*filter(None, [configured.get("NODE_OPTIONS")]), f'--require="{_HERE / "node" / "preload.cjs"}"']
-    return {SEED: name, "PYTHONHASHSEED": "0", "PYTHONPATH": ":".join(path), "NODE_OPTIONS": " ".join(options)}
+    return {SEED: name, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(path), "NODE_OPTIONS": " ".join(options)}
