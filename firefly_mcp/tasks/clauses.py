@@ -62,7 +62,7 @@ class Clauses:
         )
 
     def _goal(self, step: Step) -> str:
-        return short_goal(step.tool) if self._brief else goal(step.tool)
+        return without_unstated(short_goal(step.tool) if self._brief else goal(step.tool), step)
 
     def _complete(self, at: int, said: str) -> str:
         step = self._steps[at]
@@ -126,7 +126,8 @@ class Clauses:
         value = taken(binding.select, called, self._choice, aside=aside)
         if len(step.nodes) > 1:
             return f"the {value} for {self._which(step, binding.source)}"
-        if source == at - 1:
+        again = any(other.tool is step.tool for other in self._steps[:at] if other is not step)
+        if source == at - 1 and not (again and value == called):  # "this name" after two were made would be either's
             return self._choice.of(HERE).format(value) if value == called else f"the {value}"
         ways = BACK if value == called else [way for way in BACK_AMONG if not aside or "(" not in way[1]]
         return self._choice.of(ways).format(value, n=_NUMBERS[source], nth=_ORDINALS[source])
@@ -205,6 +206,21 @@ def is_borrowed(binding: Binding) -> bool:
     label, regex = str(binding.select.get("label", "")), str(binding.select.get("regex", ""))
     own = path_label([step for step in pointer_steps(binding.argument) if not step.isdigit()])
     return bool(regex) and label == own and label.split()[0].lower() not in regex.lower()
+
+
+def without_unstated(said: str, step: Step) -> str:
+    """A goal without the mention of an argument that is not given: ``search the icons by keyword`` where none is."""
+    given = {name for node in step.nodes for name in node.arguments}
+    for name in step.tool.input_schema.get("properties", {}):
+        if name in given:
+            continue
+        mention = re.search(
+            rf" (?:(?:by|with|for|of|in|from|at|matching|up to) (?:an? |the )?{re.escape(path_label([name]))})$", said
+        )
+        if mention:
+            rest = re.split(r" (?:whose|that|which) ", said[: mention.start()])[0]
+            return rest if len(rest.split()) > 1 else said
+    return said
 
 
 def is_untold(label: str) -> bool:

@@ -39,6 +39,8 @@ _FOREIGN = re.compile(r"(?=.*[^\x00-\x7f])[^\W\d_]{1,16}(?:[ _][^\W\d_]{1,16}){0
 _WORD = re.compile(r"[A-Za-z]{3,20}(?:[ _-][A-Za-z]{2,20})?")
 _FAILED = re.compile(r"(?i)error [a-z]+ing\b[^.]{0,80}: ")
 """``Error validating document: File is not a zip file``, told in a field of an answer that is none otherwise."""
+_SAID_DONE = frozenset("ok success error failed done".split())
+_MOMENT = re.compile(r"(?:^|[_ ])(?:date|datetime|time|timestamp)$|[a-z](?:Date|Time|Timestamp|At)$|_at$")
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}")
 
 
@@ -123,9 +125,18 @@ class Offers:
             if text_of(field.value) not in own
             and not of_the_day(call, field.value, f"{field.label} {field.select.get('path', '')}")
             and not (isinstance(field.value, str) and (text_tells_error(field.value) or _FAILED.match(field.value)))
+            and not _misnamed(field)
             and all(_same(other, field) for other in others)
             and (before is None or not _same(before, field))
         ]
+
+
+def _misnamed(field: AnswerField) -> bool:
+    """Whether a field only tells that the call was made (``ok``), or is called a moment and is none."""
+    called = str(field.select.get("label") or "") or field.label
+    if isinstance(field.value, bool):
+        return called in _SAID_DONE
+    return isinstance(field.value, str) and _MOMENT.search(called) is not None and sum(map(str.isdigit, field.value)) < 2
 
 
 def _same(other: JsonObject, field: AnswerField) -> bool:
