@@ -46,7 +46,7 @@ _ASKING = frozenset("get list fetch find search show retrieve calculate compute 
 _SPANISH = frozenset("ano el la los las de del num numa que una un por para em da do uma os as com".split())
 _ABBREVIATED = frozenset("art no nr sec fig para ch cf".split())
 _PLAINER = (
-    (re.compile(r"\u2194|(?<=\bmap of )([\w ]+) (?:\u2192|->)"), r"\1 to"),
+    (re.compile(r"\u2194|(?<=\b[Mm]ap of )([\w ]+) (?:\u2192|->)"), r"\1 to"),
     (re.compile(r"(?<=\bto )(?:its|their) "), ""),
     (re.compile(r"\A([A-Z]\w+) [Yy]our "), r"\1 the "),
     (re.compile(r"(?<=\s)\.([a-z]{2,4})\b"), r"\1"),  # a new blank .docx document
