@@ -126,16 +126,22 @@ class Offers:
             and not of_the_day(call, field.value, f"{field.label} {field.select.get('path', '')}")
             and not (isinstance(field.value, str) and (text_tells_error(field.value) or _FAILED.match(field.value)))
             and not _misnamed(field)
+            and _letters(field.value) != _letters(call.tool)
             and all(_same(other, field) for other in others)
             and (before is None or not _same(before, field))
         ]
+
+
+def _letters(value: Any) -> str:
+    """What is compared where a result only repeats the name of its tool."""
+    return re.sub(r"[\W_]", "", str(value)).lower()
 
 
 def _misnamed(field: AnswerField) -> bool:
     """Whether a field only tells that the call was made (``ok``), or is called a moment and is none."""
     called = str(field.select.get("label") or "") or field.label
     if isinstance(field.value, bool):
-        return called in _SAID_DONE
+        return called.split()[-1] in _SAID_DONE
     return isinstance(field.value, str) and _MOMENT.search(called) is not None and sum(map(str.isdigit, field.value)) < 2
 
 

@@ -12,6 +12,7 @@ _GENERIC = frozenset(
     name type status structured parsed payload body info list object""".split()
 )
 _WRAPPERS = frozenset("parsed content|structured content|parsed data|raw|structuredcontent|json|details|summary".split("|"))
+_NUMBERED_NAMES = frozenset("base ipv oauth sha tau utf".split())
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _SPOKEN = {
     "addr": "address", "api": "API", "attr": "attribute", "avg": "average", "bmi": "BMI", "cnt": "count", "csv": "CSV",
@@ -48,6 +49,8 @@ _ALONE = {
 }  # fmt: skip
 """Names that are nothing but a unit."""
 _NOUNS_IN_ED = frozenset("embed shed sled".split())
+_ADJECTIVES = frozenset("active available empty enabled invalid new public private ready valid".split())
+_CLAUSE = re.compile(r"(?:is|has|can|was|should|are|needs) [a-z]")
 _ECHOED = frozenset("content contents text".split())
 """What a result so names is what came back, and the request may have given something of that name."""
 _LAST_LATIN = "\u024f"
@@ -88,7 +91,7 @@ def _spoken(token: str) -> list[str]:
     if token.isdigit():
         return []
     numbered = _NUMBERED.fullmatch(token)
-    if numbered:
+    if numbered and numbered.group(1).lower() not in _NUMBERED_NAMES:
         word, place = numbered.group(1).lower(), int(numbered.group(2))
         return [_ORDINALS[place], _SPOKEN.get(word, word)] if place else [_SPOKEN.get(word, word)]
     if token.isupper() and len(token) > 1:
@@ -122,8 +125,8 @@ def _is_generic(name: str) -> bool:
 
 def as_name(said: str) -> str:
     """A label that is no noun of the sentence is called as a name: ``the 'r' field``, ``the 'cleared' field``."""
-    participle = re.fullmatch(r"[a-z]{3,}(?<!e)ed", said) and said not in _NOUNS_IN_ED
-    if len(said) == 1 or participle or any(char > _LAST_LATIN for char in said):
+    adjective = (re.fullmatch(r"[a-z]{3,}(?<!e)ed", said) and said not in _NOUNS_IN_ED) or said in _ADJECTIVES
+    if len(said) == 1 or adjective or _CLAUSE.match(said) or any(char > _LAST_LATIN for char in said):
         return f"'{said}' field"
     return f"returned {said}" if said in _ECHOED else said
 

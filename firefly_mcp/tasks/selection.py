@@ -124,13 +124,19 @@ def _by_regex(text: str, pattern: str) -> JSON:
     return found.pop()
 
 
+_LETTER = re.compile(r"[^\W\d_]")
+
+
 def selection_for(view: View, steps: tuple[Step, ...]) -> JsonObject | None:
     """A selection that finds the value at ``steps`` and no other, or None.
 
     A place in a list is described by what is particular to it: it is the only item, a sibling field has a value that no
     other item has, or a numeric sibling is the smallest or largest. Of lists within lists the items of all are taken
-    together; where each inner list holds one item, it is the outer one that is described.
+    together; where each inner list holds one item, it is the outer one that is described. A place under a key without any
+    letter (``{"2027": 5}``) has no name that a request could say.
     """
+    if any(isinstance(step, str) and not _LETTER.search(step) for step in steps):
+        return None
     places = [place for place, step in enumerate(steps) if isinstance(step, int)]
     if not places:
         return {"path": json_path(steps), "only": True}

@@ -73,7 +73,8 @@ def _from_name(server: str, name: str, told: str) -> str:
         return f"find out {' '.join(words)}"
     late = (at for at, word in enumerate(words) if at and at in (1, 2, len(words) - 1) and word.lower() in LATE_VERBS)
     acronym = words[0].isupper() and len(words[0]) > 1  # FIRE is no act
-    place = 0 if acts(words[0].lower()) and not acronym else next(late, None)
+    noun = acronym or words[0].lower() == "return"  # as in a tax return
+    place = 0 if acts(words[0].lower()) and not noun else next(late, None)
     if len(words) == 1 and place == 0:
         return named_verb(words[0])
     if place is None or len(words) == 1:
