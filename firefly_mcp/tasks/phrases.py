@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from firefly_mcp.tasks.imperatives import QUESTIONS, acts, asked_for, imperative, is_acronym
+from firefly_mcp.tasks.imperatives import EVENTS, HEAD_END, QUESTIONS, acts, asked_for, head, imperative, is_acronym
 
 MAX_GOAL_WORDS = 11
 
@@ -21,7 +21,7 @@ _CUT = re.compile(
     r"[.;:!?\n(\[{\u2192]|[-=]>| - | – | — |\b(?:e\.g|i\.e|such as|including|returning|optionally)\b"
     r"|,? and (?:returns?|reports?|gives?|shows?)\b|,? (?:and|with|by|for|from|in|of) (?i:its|their|your|this|these)\b"
     r"|,? to (?i:your|this|these)\b"
-    r"|,? so (?:that|subsequent)\b|,? suitable for\b"
+    r"|,? so (?:that|subsequent)\b|,? suitable for\b| (?<!\ba )(?<!\bthe )(?<!\bany )(?<!\beach )given\b"
 )
 _SOFT_CUT = (" using ", " based on ", " including ", " with ", " via ", " through ", " from ", " for ", " by ", " to ", ", ")
 _MARKUP = re.compile(r"[*_`#>]+")
@@ -106,7 +106,7 @@ def _ended(words: list[str], whole: int) -> list[str]:
         words = words[:place]
     while words and words[-1].lower().strip(",") in DANGLING and not _names_operand(words):
         words = words[:-1]
-    if 3 < len(words) < whole and words[-1].endswith("ed"):  # "a selection guide organized by …"
+    if 3 < len(words) < whole and words[-1].endswith("ed") and words[-2] not in ("are", "is"):  # "a guide organized by …"
         words = words[:-1]
     return words
 
@@ -137,7 +137,10 @@ def _without_open_list(words: list[str]) -> list[str]:
         return words[: comma + 1]
     before = " ".join(words[: comma + 1])
     cut = max(before.rfind(mark, 12) for mark in _SOFT_CUT)
-    return before[:cut].split() if cut > 0 else []
+    if cut > 0:
+        return before[:cut].split()
+    least = 3 if words[1].lower() in _DETERMINERS else 2
+    return words[: comma + 1] if comma >= least and acts(imperative(words[0])) else []
 
 
 def _begins(words: Sequence[str]) -> str:
@@ -189,7 +192,9 @@ def _imperative_phrase(words: Sequence[str], verb_of_name: str) -> str:
         ]
         return with_article(" ".join([verb, *rest]))
     noun = " ".join(words)
-    if verb_of_name in LATE_VERBS and verb_of_name not in _ASKING:
+    if HEAD_END.split(noun)[0].count(",") > 1 or (
+        verb_of_name in LATE_VERBS and verb_of_name not in _ASKING and head(noun).lower() not in EVENTS
+    ):
         return ""
     asking = verb_of_name if verb_of_name in _ASKING and verb_of_name not in noun.split() else ""
     if first in ("the", "a", "an"):

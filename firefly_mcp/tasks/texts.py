@@ -101,7 +101,7 @@ def _of(label: str, value: str, before: str, end: str) -> Iterator[Written]:
         if taken is not None:
             pattern = rf"{before}[*_`]{{0,3}}[^\w\s.+-]{{0,3}} ?(-?\d[\d,]*(?:\.\d+)?)(?![\d.,]*\d)"
             yield Written(label, taken, {"regex": pattern, "label": label, "as": "number"})
-    elif len(value) <= LONGEST and len(value.split()) <= 6 and not re.search(r"[|{}<>\[\]\"]|[.!?…]$|://", value):
+    elif len(value) <= LONGEST and len(value.split()) <= 6 and not re.search(r"[|{}<>\[\]\"]|[.!?…]$|://|: ", value):
         yield Written(label, value, {"regex": rf"{before}[*_`]{{0,3}}(\S[^\n]*?)[*_`]{{0,3}}{end}", "label": label})
 
 
