@@ -31,6 +31,7 @@ TOOLS = {
         _tool("notes", "add_note", "Add a note to the notebook", title=TEXT, body=TEXT, tags={"type": "array"}),
         _tool("notes", "search", "**MUST be called first.** It finds your notes", query=TEXT),
         _tool("notes", "count_notes", "Count the notes in the notebook."),
+        _tool("icons", "search_icons", "Search the icon catalog by keyword.", keyword=TEXT),
         _tool("sums", "mean", "Calculate the mean of a list of numbers", numbers={"type": "array"}),
     )
 }
@@ -160,3 +161,24 @@ def test_an_array_with_a_taken_member_names_its_members_in_order() -> None:
     places: list[Any] = [request.index("7.5"), request.rindex("distance in km"), request.index("and 30")]
     assert places == sorted(places)
     assert ToolKey("sums", "mean") in TOOLS
+
+
+def test_an_argument_that_is_not_given_is_not_mentioned() -> None:
+    def asked(arguments: JsonObject) -> str:
+        plan = [_node(1, "icons", "search_icons", arguments), _node(2, "notes", "count_notes", {})]
+        return write_request(plan, {"total": _ask(1, {"path": "$.total", "only": True})}, TOOLS, {"total": "total"})
+
+    assert "keyword" not in asked({})
+    assert 'by keyword "arrow"' in asked({"keyword": "arrow"}) or 'keyword "arrow"' in asked({"keyword": "arrow"})
+
+
+def test_which_of_two_like_results_is_meant_is_told() -> None:
+    plan = [
+        _node(1, "notes", "add_note", {"title": "Bread", "body": "Buy flour"}),
+        _node(2, "notes", "count_notes", {}),
+        _node(3, "notes", "add_note", {"title": "Milk", "body": "Buy milk"}),
+        _node(4, "notes", "search", {"query": None}, query=(3, {"path": "$.name", "only": True})),
+    ]
+    evidence = {"name": _ask(1, {"path": "$.name", "only": True}), "total": _ask(4, {"path": "$.total", "only": True})}
+    request = write_request(plan, evidence, TOOLS, {"name": "name", "total": "total"})
+    assert "three" in request or "third" in request, request

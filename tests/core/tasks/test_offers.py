@@ -32,3 +32,13 @@ def test_an_error_told_in_a_field_is_not_asked_for() -> None:
 def test_what_was_masked_cannot_be_stated() -> None:
     assert expressible(call({"name": "garden"}, {}))
     assert not expressible(call({"name": "garden", "password": "[redacted:name]"}, {}))
+
+
+def test_what_only_tells_that_a_call_was_made_is_not_asked_for() -> None:
+    assert labels({"ok": True, "result_success": True, "tool": "look", "size": 7562}) == {"size"}
+    assert labels({"created": "stash@{0}", "size": 7562}) == {"size"}
+    assert labels({"created": "2026-11-26", "size": 7562}) == {"creation time", "size"}
+
+
+def test_a_key_of_digits_has_no_name() -> None:
+    assert labels({"fixed": {"2027": 61154}, "size": 7562}) == {"size"}
