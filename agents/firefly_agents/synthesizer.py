@@ -21,12 +21,14 @@ from firefly_mcp.tasks.assembly import UNBOUNDED, Assembly
 from firefly_mcp.tasks.balance import balanced
 from firefly_mcp.tasks.compose import Candidate, compose, pairs
 from firefly_mcp.tasks.distractors import Distractors
-from firefly_mcp.tasks.draft import Setting, draft, names_of, reads_back, worth_asking
+from firefly_mcp.tasks.draft import draft, worth_asking
 from firefly_mcp.tasks.fields import Offers
 from firefly_mcp.tasks.model import Task
+from firefly_mcp.tasks.needs import reads_back
 from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import Ledger, store_tasks, strict_replay
+from firefly_mcp.tasks.setting import Setting, names_of
 from firefly_mcp.tasks.trajectories import store_trajectories
 from firefly_mcp.tasks.variety import Variety
 from firefly_mcp.types import Call, SessionKind, ToolKey

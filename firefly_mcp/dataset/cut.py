@@ -20,10 +20,10 @@ from firefly_mcp.replay import Replay
 from firefly_mcp.servers.names import ExposedNames
 from firefly_mcp.store.pages import SUFFIXES
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.tasks.draft import names_of
 from firefly_mcp.tasks.gates import Grounds, PlanBrokenError, observe
 from firefly_mcp.tasks.model import Source, Task
 from firefly_mcp.tasks.proof import judge, strict_replay, without_repeats
+from firefly_mcp.tasks.setting import names_of
 
 ROUNDS = 6
 NEIGHBOURS = 6

@@ -10,10 +10,10 @@ from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.replay import Replay
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.answering import ANSWER_TOOL
-from firefly_mcp.tasks.draft import names_of
 from firefly_mcp.tasks.gates import PlanBrokenError, observe
 from firefly_mcp.tasks.model import Task
 from firefly_mcp.tasks.proof import strict_replay
+from firefly_mcp.tasks.setting import names_of
 from firefly_train.function_schema import answer_tool, function_schema, offered
 from firefly_train.prompts import messages
 from firefly_train.results import shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firefly_mcp.tasks.draft import TIMES, Asked
+from firefly_mcp.tasks.asked import TIMES, Asked
 from firefly_mcp.tasks.fields import AnswerField
 
 
