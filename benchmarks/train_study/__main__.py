@@ -64,7 +64,8 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=1.4, help="of attempts that GRPO learns from; held out it is 1")
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
-    parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of the warm start at most")
+    parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of a round of the warm start at most")
+    parser.add_argument("--rounds", type=int, default=2, help="of the warm start: until more of it teaches no more")
     parser.add_argument(
         "--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never"
     )
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=400, help="of a prompt, and of a response, at most")
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
-    parser.add_argument("--updates", type=int, default=2, help="of the policy in a step of GRPO")
+    parser.add_argument("--updates", type=int, default=6, help="of the policy in a step of GRPO")
     parser.add_argument("--held-out", type=int, default=120, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
     parser.add_argument("--split-seed", type=int, default=7)

@@ -22,11 +22,14 @@ def draw(found: JsonObject, path: Path) -> None:
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    named: set[str] = set()
     for name, result in found["arms"].items():
         rewards, arm = result.get("rewards"), name.rpartition("-")[0]
         if rewards:
             smooth = [sum(rewards[max(0, at - SHOWN + 1) : at + 1]) / min(at + 1, SHOWN) for at in range(len(rewards))]
-            left.plot(range(1, len(smooth) + 1), smooth, color=COLOURS[arm], label=f"{name}, mean of {SHOWN} steps")
+            label = None if arm in named else f"{arm}, each seed, mean of {SHOWN} steps"
+            left.plot(range(1, len(smooth) + 1), smooth, color=COLOURS[arm], linewidth=1, label=label)
+            named.add(arm)
     left.set(xlabel="step", ylabel="reward on training tasks", ylim=(0, 1))
     left.legend(fontsize=7)
     told = found["heldout"]

@@ -17,7 +17,7 @@ from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.demonstrations import Demonstration
 
-SURE_WRONG, SURE_RIGHT = 0.05, 0.95
+SURE_WRONG, SURE_RIGHT = 0.02, 0.95
 """GRPO is given the tasks whose plan the warm model would say with a probability between these."""
 
 
@@ -87,7 +87,13 @@ def prepare(options: argparse.Namespace) -> None:
     told["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     chosen = {task.id for task in demonstrated}
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
-    told["warm"] = warm_start(model, tokenizer, lessons, WarmStart(**warm), seed=options.split_seed, progress=say)
+    told["warm"] = [
+        warm_start(model, tokenizer, lessons, WarmStart(**{**warm, **more}), seed=seed, progress=say)
+        for seed, more in (
+            (options.split_seed, {}),
+            *((number, {"lr": options.supervised_lr}) for number in range(1, options.rounds)),
+        )
+    ]
     tiny_model.save(model, tokenizer, out / "warm" / "model")
     # What was demonstrated is mostly solved; and where all attempts fail or all succeed, there is no advantage to learn from.
     others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]
