@@ -70,8 +70,11 @@ def _block(block: JsonObject, copy: int, known: dict[str, str]) -> JsonObject:
         return block
     said = str(block.get("text", ""))
     view = result_view({"content": [block]})
-    if view.kind == "json":
-        return {**block, "text": dumps(_mapped(loads(said), copy)).decode() if said.lstrip()[:1] in "{[" else said}
+    if view.kind == "json" and said.lstrip()[:1] in ("{", "["):
+        try:
+            return {**block, "text": dumps(_mapped(loads(said), copy)).decode()}
+        except ValueError:  # data written as Python prints it
+            pass
     for value, other in known.items():
         if len(value) >= _LONG:
             said = said.replace(value, other)

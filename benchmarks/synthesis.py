@@ -34,14 +34,18 @@ def timed(*arguments: str) -> JsonObject:
     }
 
 
-def measure(source: Path, calls: int, folder: Path) -> JsonObject:
-    """Scale, synthesise, verify."""
+def measure(source: Path, calls: int, folder: Path, count: int | None) -> JsonObject:
+    """Scale, synthesise ``count`` tasks (None: all that there are), verify."""
     store, tasks = folder / "scaled.db", folder / "tasks.jsonl"
     with Recording(source) as recording:
         scale(recording, store, calls).close()
     with Recording(store) as recording:
         held = recording.db.execute("SELECT count(*) FROM call").fetchall()[0][0]
-    found = {name: timed(name, "--store", str(store), "--tasks", str(tasks)) for name in ("synthesize", "verify")}
+    asked = ["--count", str(count)] if count else []
+    found = {
+        name: timed(name, "--store", str(store), "--tasks", str(tasks), *more)
+        for name, more in (("synthesize", asked), ("verify", []))
+    }
     return {
         "machine": {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()},
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -56,11 +60,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, required=True, help="the real recording")
     parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--count", type=int, help="of tasks; all that there are when left out")
     parser.add_argument("--folder", type=Path, help="keep what is made here")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with TemporaryDirectory() as temporary:
-        found = measure(options.store, options.calls, options.folder or Path(temporary))
+        found = measure(options.store, options.calls, options.folder or Path(temporary), options.count)
     if options.json:
         print(json.dumps(found))
         return
