@@ -87,13 +87,9 @@ def prepare(options: argparse.Namespace) -> None:
     told["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     chosen = {task.id for task in demonstrated}
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
-    told["warm"] = [
-        warm_start(model, tokenizer, lessons, WarmStart(**{**warm, **more}), seed=seed, progress=say)
-        for seed, more in (
-            (options.split_seed, {}),
-            *((number, {"lr": options.supervised_lr}) for number in range(1, options.rounds)),
-        )
-    ]
+    rounds = [(options.split_seed, warm)]
+    rounds += [(number, {**warm, "lr": options.supervised_lr}) for number in range(1, options.rounds)]
+    told["warm"] = [warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say) for seed, plan in rounds]
     tiny_model.save(model, tokenizer, out / "warm" / "model")
     # What was demonstrated is mostly solved; and where all attempts fail or all succeed, there is no advantage to learn from.
     others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]

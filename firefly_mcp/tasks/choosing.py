@@ -19,7 +19,7 @@ MAX_FIELDS = 3
 
 
 def fields_of(candidate: Candidate, setting: Setting, seed: str) -> Chosen:
-    """What :func:`_found` finds, if something of it is telling; else nothing."""
+    """What :func:`found` finds, if something of it is telling; else nothing."""
     chosen = found(candidate, setting, seed)
     return chosen if any(item.worth >= TELLING for _, item in chosen) else []
 
@@ -100,8 +100,8 @@ def named(chosen: Chosen) -> dict[str, tuple[int, AnswerField]]:
     """Each field by its name in the answer; fields of one name are numbered in the order of the plan."""
     slugs = [re.sub(r"\W+", "_", item.label.lower()).strip("_") or "value" for _, item in chosen]
     counts, numbers = Counter(slugs), Counter[str]()
-    named = {}
+    fields = {}
     for slug, (call_id, item) in zip(slugs, chosen, strict=True):
         numbers[slug] += 1
-        named[f"{slug}_{numbers[slug]}" if counts[slug] > 1 else slug] = (call_id, item)
-    return named
+        fields[f"{slug}_{numbers[slug]}" if counts[slug] > 1 else slug] = (call_id, item)
+    return fields

@@ -40,7 +40,7 @@ _WORD = re.compile(r"[A-Za-z]{3,20}(?:[ _-][A-Za-z]{2,20})?")
 _FAILED = re.compile(r"(?i)error [a-z]+ing\b[^.]{0,80}: ")
 """``Error validating document: File is not a zip file``, told in a field of an answer that is none otherwise."""
 _SAID_DONE = frozenset("ok success error failed done".split())
-_MOMENT = re.compile(r"(?:^|[_ ])(?:date|datetime|time|timestamp)$|[a-z](?:Date|Time|Timestamp|At)$|_at$")
+_MOMENT = re.compile(r"(?:^|[_ ])(?:date|datetime|time|timestamp)$")
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{24,}")
 
 
@@ -118,7 +118,7 @@ class Offers:
     def _fields(self, call: Call, view: View, before: JsonObject | None) -> list[AnswerField]:
         own = {text_of(value) for _, value in walk(call.arguments) if not isinstance(value, dict | list)}
         written = _written(call, view, self._variety) if view.kind == "text" else _of_data(call, view, own, self._variety)
-        others = self._others(call)
+        others, tool = self._others(call), _letters(call.tool)
         return [
             field
             for field in written
@@ -126,7 +126,7 @@ class Offers:
             and not of_the_day(call, field.value, f"{field.label} {field.select.get('path', '')}")
             and not (isinstance(field.value, str) and (text_tells_error(field.value) or _FAILED.match(field.value)))
             and not _misnamed(field)
-            and _letters(field.value) != _letters(call.tool)
+            and _letters(field.value) != tool
             and all(_same(other, field) for other in others)
             and (before is None or not _same(before, field))
         ]
@@ -139,10 +139,9 @@ def _letters(value: Any) -> str:
 
 def _misnamed(field: AnswerField) -> bool:
     """Whether a field only tells that the call was made (``ok``), or is called a moment and is none."""
-    called = str(field.select.get("label") or "") or field.label
     if isinstance(field.value, bool):
-        return called.split()[-1] in _SAID_DONE
-    return isinstance(field.value, str) and _MOMENT.search(called) is not None and sum(map(str.isdigit, field.value)) < 2
+        return field.label.split()[-1] in _SAID_DONE
+    return isinstance(field.value, str) and _MOMENT.search(field.label) is not None and sum(map(str.isdigit, field.value)) < 2
 
 
 def _same(other: JsonObject, field: AnswerField) -> bool:

@@ -55,6 +55,7 @@ _ROMANCE = {
     "validar": "validate",
     "verificar": "check",
 }
+_OBJECT_END = re.compile(r" (?:of|for|between|from|in|with|on|to|using|over|by|at|within) ")
 HEAD_END = re.compile(r" (?:of|for|between|from|in|with|on|to|using|by|at|within|across|that|and|or|under|over|into|as) ")
 
 
@@ -85,7 +86,8 @@ def imperative(word: str) -> str:
 
 def named_verb(word: str) -> str:
     """The verb by which a tool's name begins, as it is told to do: of ``is`` it is ``test for``."""
-    return {**_IRREGULAR, **_ROMANCE}.get(word.lower(), word.lower())
+    own = word.lower()
+    return _IRREGULAR.get(own) or _ROMANCE.get(own, own)
 
 
 def head(noun: str) -> str:
@@ -104,19 +106,25 @@ def asked_for(noun: str, asking: str = "") -> str:
     if words[-1] in ("calculator", "converter") and len(words) > 1:
         words = words[:-1]
         noun = " ".join(words)
-    about = re.split(r" (?:of|for|between|from|in|with|on|to|using|over|by|at|within) ", noun)[0].split()[-1].lower()
+    about = _OBJECT_END.split(noun)[0].split()[-1].lower()
     if " vs " in noun:
         return f"compare {noun}"
-    if about == "solver" and len(words) > 1 and about == words[-1]:
+    if about == words[-1] == "solver" and len(words) > 1:
         return f"solve the {' '.join(words[:-1])}"
-    plural = re.search(r"[^su]s$", about) is not None
-    verb = (
-        "run"
-        if about in EVENTS
-        else "evaluate"
-        if about == "function"
-        else "apply"
-        if about in _APPLIED
-        else asking or ("get" if about in _TOLD else "find" if plural else "work out")
-    )
+    verb = _verb_for(about, asking)
     return f"{verb} {noun}" if words[0].endswith(("'s", "\N{RIGHT SINGLE QUOTATION MARK}s")) else f"{verb} the {noun}"
+
+
+def _verb_for(noun: str, asking: str) -> str:
+    """The verb that a noun is asked for with, the own one of a means or an event before the verb of the tool's name."""
+    if noun in EVENTS:
+        return "run"
+    if noun == "function":
+        return "evaluate"
+    if noun in _APPLIED:
+        return "apply"
+    if asking:
+        return asking
+    if noun in _TOLD:
+        return "get"
+    return "find" if re.search(r"[^su]s$", noun) else "work out"

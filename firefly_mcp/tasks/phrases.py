@@ -126,20 +126,16 @@ def _without_open_list(words: list[str]) -> list[str]:
     begun = [_begins(words[at + 1 : at + 3]) for at in range(len(words) - 2) if words[at].endswith(",")]
     if sum(map(acts, begun)) > 1:
         return []  # "report the time, convert time zones, and format dates" are three things, of which a call does one
+    least = 3 if words[1].lower() in _DETERMINERS else 2
     ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)
     if ends is not None and ends - comma <= 6 and len(words) <= MAX_GOAL_WORDS:
         return words
-    if (
-        ends is None
-        and comma >= (3 if words[1].lower() in _DETERMINERS else 2)
-        and not any(word.endswith(",") for word in words[comma + 1 :])
-    ):
+    if ends is None and comma >= least and not any(word.endswith(",") for word in words[comma + 1 :]):
         return words[: comma + 1]
     before = " ".join(words[: comma + 1])
     cut = max(before.rfind(mark, 12) for mark in _SOFT_CUT)
     if cut > 0:
         return before[:cut].split()
-    least = 3 if words[1].lower() in _DETERMINERS else 2
     return words[: comma + 1] if comma >= least and acts(imperative(words[0])) else []
 
 
@@ -219,5 +215,5 @@ def with_article(phrase: str) -> str:
         "through",
     }:
         return phrase
-    head = re.split(r" (?:of|for|between|from|in|with|on|to|using|by|into|at|as|and) ", rest)[0]
-    return phrase if head.endswith("s") and not head.endswith("ss") else f"{verb} the {rest}"
+    thing = re.split(r" (?:of|for|between|from|in|with|on|to|using|by|into|at|as|and) ", rest)[0]
+    return phrase if thing.endswith("s") and not thing.endswith("ss") else f"{verb} the {rest}"

@@ -50,7 +50,9 @@ def goals(tool: Tool) -> tuple[str, ...]:
 @lru_cache(maxsize=20_000)
 def _goals(server: str, name: str, title: str, description: str) -> tuple[str, ...]:
     by_name = _from_name(server, name, f"{title} {description}")
-    verb = by_name.split()[0] if acts(label(name).split()[0].lower()) or by_name.split()[0] in name.lower() else ""
+    verb = by_name.split()[0]
+    if not (acts(label(name).split()[0].lower()) or verb in name.lower()):
+        verb = ""  # ours, not the name's
     described = phrase(description, verb, description)
     # A title made of the name, perhaps with its group before it ("Textextraction  Ocr Pdf"), says no more than the name.
     same = "__" in name or (described and label(title).lower() == label(name).lower())
