@@ -126,7 +126,7 @@ def _without_open_list(words: list[str]) -> list[str]:
     begun = [_begins(words[at + 1 : at + 3]) for at in range(len(words) - 2) if words[at].endswith(",")]
     if sum(map(acts, begun)) > 1:
         return []  # "report the time, convert time zones, and format dates" are three things, of which a call does one
-    least = 3 if words[1].lower() in _DETERMINERS else 2
+    least = 3 if len(words) > 1 and words[1].lower() in _DETERMINERS else 2
     ends = next((place for place in range(comma + 1, len(words)) if words[place].lower() in ("or", "and")), None)
     if ends is not None and ends - comma <= 6 and len(words) <= MAX_GOAL_WORDS:
         return words

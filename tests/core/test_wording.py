@@ -54,6 +54,7 @@ def _tool(name: str, description: str, server: str = "acme-mcp", title: str = ""
         ("bulk_filter_workbooks", "", "filter the bulk workbooks"),
         ("clock", "Report the time, convert time zones, format dates, and add spans.", "work out the clock"),
         ("sort_rows", "Find, filter and sort rows.", "find, filter and sort rows"),
+        ("look_up", "Search, 5 things at once.", "look up"),
     ],
 )
 def test_a_goal_is_what_the_description_says_in_plain_words_else_the_name(name: str, description: str, expected: str) -> None:
