@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
+from firefly_train.cache import ATTENTION, new_cache  # noqa: E402
 from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa: E402
 
 PAD = 0
@@ -89,3 +90,49 @@ def test_frequencies_follow_the_distribution(model: Any) -> None:
     counted = torch.bincount(torch.tensor([one.tokens[0] for one in drawn]), minlength=40) / len(drawn)
     # Four standard deviations of each share.
     assert bool(((counted - wanted).abs() <= 4 * (wanted * (1 - wanted) / len(drawn)).sqrt() + 1e-3).all())
+
+
+def windowed() -> Any:
+    config = transformers.Qwen3Config(
+        vocab_size=40,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        use_sliding_window=True,
+        sliding_window=4,
+        max_window_layers=1,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=PAD,
+    )
+    return transformers.Qwen3ForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("attention", ["sdpa", ATTENTION])
+def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(model: Any, attention: str) -> None:
+    model.set_attn_implementation(attention)
+    drawn = [sample(prompt, at, max_tokens=150) for at, prompt in enumerate([*PROMPTS, PROMPTS[1]])]
+    sample_batch(model, drawn, PAD)
+    model.set_attn_implementation("sdpa")
+    for one in drawn:
+        with torch.no_grad():
+            logits = model(torch.tensor([one.prompt + one.tokens])).logits[0, len(one.prompt) - 1 : -1]
+        own = torch.log_softmax(logits, -1)[range(len(one.tokens)), one.tokens]
+        assert len(one.tokens) == 150
+        assert one.log_probs == pytest.approx(own.tolist(), abs=1e-4)
+
+
+def test_a_model_with_a_window_keeps_the_cache_made_for_it() -> None:
+    torch.manual_seed(3)
+    model = windowed()
+    assert any(layer.is_sliding for layer in new_cache(model.config).layers)
+    model.set_attn_implementation(ATTENTION)
+    drawn = [sample(prompt, at, max_tokens=9) for at, prompt in enumerate([PROMPTS[1]] * 2)]
+    sample_batch(model, drawn, PAD)
+    with torch.no_grad():
+        logits = model(torch.tensor([drawn[1].prompt + drawn[1].tokens])).logits[0, len(PROMPTS[1]) - 1 : -1]
+    own = torch.log_softmax(logits, -1)[range(9), drawn[1].tokens]
+    assert drawn[1].log_probs == pytest.approx(own.tolist(), abs=1e-4)

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from firefly_train.cache import ATTENTION
 from firefly_train.sampling import Sample, SamplingParams, sample_batch
 
 QUIET_SECONDS = 0.02
@@ -29,7 +30,10 @@ def load_model(path: str, *, device: str, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype)).to(device).eval()
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype)).to(device).eval()
+    if model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(ATTENTION)
+    return model
 
 
 class BatchSampler:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from firefly_train.cache import new_cache
+
 
 @dataclass(frozen=True)
 class SamplingParams:
@@ -55,12 +57,16 @@ def sample_batch(model: Any, samples: Sequence[Sample], pad: int) -> None:
 def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
     device = next(model.parameters()).device
     width = max(len(sample.prompt) for sample in samples)
-    ids = torch.tensor([[pad] * (width - len(s.prompt)) + s.prompt for s in samples], device=device)
-    mask = torch.tensor([[0] * (width - len(s.prompt)) + [1] * len(s.prompt) for s in samples], device=device)
+    # A prompt that several samples share (the attempts of a group) is read once.
+    prompts = list(dict.fromkeys(tuple(sample.prompt) for sample in samples))
+    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     running = list(samples)
-    cache: Any = None
-    while running:
+    place = {prompt: row for row, prompt in enumerate(prompts)}
+    rows = torch.tensor([place[tuple(sample.prompt)] for sample in samples], device=device)
+    cache = new_cache(model.config)
+    while True:
         out = model(
             input_ids=ids,
             attention_mask=mask,
@@ -69,15 +75,16 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
-        chosen = _choose(out.logits[:, -1].float(), running)
+        logits = out.logits[:, -1].float()
+        chosen = _choose(logits if rows is None else logits[rows], running)
         kept = [row for row, sample in enumerate(running) if not sample.finished]
         if not kept:
             return
-        if len(kept) < len(running):
-            rows = torch.tensor(kept, device=device)
-            cache.batch_select_indices(rows)
-            mask, positions, chosen = mask[rows], positions[rows], chosen[rows]
+        if rows is not None or len(kept) < len(running):
+            left = torch.tensor(kept, device=device)
+            taken = left if rows is None else rows[left]
+            cache.batch_select_indices(taken)
+            mask, positions, chosen, rows = mask[taken], positions[taken], chosen[left], None
             running = [running[row] for row in kept]
         ids = chosen[:, None]
         mask = torch.cat([mask, mask.new_ones((len(running), 1))], dim=1)
