@@ -152,7 +152,10 @@ def test_an_interrupted_run_leaves_nothing_running_and_says_how_far_it_came(
     folder = tmp_path / "run"
     log = folder / "train.log"
     arguments = command(few, sample[1], folder, 1)
+    # A shell starts what runs in the background deaf to ctrl-C, and that is inherited: tests may run so, the command must not.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        signal.signal(signal.SIGINT, heard)
         while process.poll() is None and not (log.exists() and b"Started a local Ray instance" in log.read_bytes()):
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
