@@ -26,6 +26,7 @@ def install() -> None:
     base._ROLLOUT_REGISTRY[(ROLLOUT, "async")] = "firefly_train.rollout.WeightSender"
     if os.environ.get("VERL_PLATFORM") == "cpu":
         _name_backend_once()
+        _pin_no_memory()
 
 
 def _replica() -> type:
@@ -45,6 +46,17 @@ def _name_backend_once() -> None:
         return original(timeout_second, backend or "cpu:gloo")
 
     distributed.initialize_global_process_group_ray = initialize
+
+
+def _pin_no_memory() -> None:
+    """verl keeps a reference model (``use_kl_loss``) in pinned memory; without a card torch has none to give."""
+    from verl.utils import fsdp_utils
+
+    class Unpinned(fsdp_utils.CPUOffloadPolicy):  # type: ignore[misc]
+        def __init__(self, pin_memory: bool = False) -> None:
+            super().__init__(pin_memory=False)
+
+    fsdp_utils.CPUOffloadPolicy = Unpinned
 
 
 install()
