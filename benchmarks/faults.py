@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 
+from benchmarks.machine import machine, today
 from benchmarks.spoilers import SPOILERS, changed, observe_otherwise
 from firefly_mcp.replay import Replay
 from firefly_mcp.store.recording import Recording
@@ -131,12 +129,6 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> dict[str, object]:
-    """Where and when the figures were taken."""
-    where = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()}
-    return {**where, "date": datetime.now(UTC).strftime("%Y-%m-%d")}
-
-
 def main() -> None:
     """Measure, print the table, and fail below 99 in 100."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -148,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = anyio.run(measure, options.store, read_tasks(options.tasks), options.count, options.seed)
     if options.json:
-        print(json.dumps({"machine": machine(), "rows": [row.document() for row in rows]}))
+        print(json.dumps({"machine": {**machine(), "date": today()}, "rows": [row.document() for row in rows]}))
         return
     print(table(rows))
     for row in rows:

@@ -9,16 +9,14 @@ Both sample the same number of tokens for the same prompts, eight attempts at ea
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 import statistics
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine, today
 from benchmarks.train_study.bundled import unpack
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import read_tasks
@@ -96,12 +94,11 @@ def main() -> None:
         for one in shown
         for _ in range(options.attempts)
     ]
-    ways = {"firefly": (ours, None), "generate": (generated, "sdpa")}
+    ways = {"firefly": (ours, model.config._attn_implementation), "generate": (generated, "sdpa")}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    own = model.config._attn_implementation
     for _ in range(options.rounds):
         for name, (way, attention) in ways.items():
-            model.set_attn_implementation(attention or own)
+            model.set_attn_implementation(attention)
             begun = time.process_time()
             with torch.no_grad():
                 way(model, prompts, tokenizer.pad_token_id, options.tokens)
@@ -112,8 +109,7 @@ def main() -> None:
     for name, median in medians.items():
         print(f"{name}: {median:.2f} CPU s ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})")
     print(f"ratio {medians['generate'] / medians['firefly']:.1f}")
-    load_now = os.getloadavg()[0]
-    print(f"{datetime.now(UTC).date()}, {os.cpu_count()} cores, load {load_now:.1f}, Python {platform.python_version()}")
+    print(today(), machine())
 
 
 if __name__ == "__main__":

@@ -12,18 +12,16 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
 
+from benchmarks.machine import machine, today
 from benchmarks.peers import CACHE
 from firefly_agents.synthesizer import prove
 from firefly_mcp.jsonio import JsonObject
@@ -135,7 +133,7 @@ def task_of(row: JsonObject, done: Sequence[JsonObject], tools: JsonObject, reco
         tools=list(dict.fromkeys([*used, *others]))[:OFFERED],
         difficulty="easy",
         servers=sorted({node.server for node in plan}),
-        now=datetime.now(UTC).strftime("%Y-%m-%d"),
+        now=today(),
         recording=Source(id=recording_id, digest=""),
     )
 
@@ -201,8 +199,8 @@ def measure(store: Path) -> JsonObject:
     write_tasks(store.with_suffix(".jsonl"), [*ledger.admitted, *ledger.rejected])
     gold = [[is_gold(call, gold_calls(home, row["source"])) for call in calls] for row, calls in zip(rows, done, strict=True)]
     return {
-        "machine": {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()},
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "date": today(),
         "tasks": len(tasks),
         "calls": sum(map(len, gold)),
         "gold_calls": sum(map(sum, gold)),

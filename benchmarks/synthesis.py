@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.machine import machine, today
 from benchmarks.scaled import scale
 from firefly_mcp.jsonio import JsonObject
 from firefly_mcp.store.recording import Recording
@@ -47,8 +46,8 @@ def measure(source: Path, calls: int, folder: Path, count: int | None) -> JsonOb
         for name, more in (("synthesize", asked), ("verify", []))
     }
     return {
-        "machine": {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()},
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "date": today(),
         "calls": held,
         "tasks": sum(1 for _ in tasks.open()) if tasks.exists() else 0,
         **found,

@@ -14,8 +14,8 @@ from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa:
 PAD = 0
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
+def qwen(**changes: Any) -> Any:
+    """A small model with random weights, the same ones for the same ``changes``."""
     torch.manual_seed(3)
     config = transformers.Qwen3Config(
         vocab_size=40,
@@ -28,8 +28,14 @@ def model() -> Any:
         bos_token_id=None,
         eos_token_id=1,
         pad_token_id=PAD,
+        **changes,
     )
     return transformers.Qwen3ForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return qwen()
 
 
 def sample(prompt: list[int], seed: int, **changes: Any) -> Sample:
@@ -92,27 +98,9 @@ def test_frequencies_follow_the_distribution(model: Any) -> None:
     assert bool(((counted - wanted).abs() <= 4 * (wanted * (1 - wanted) / len(drawn)).sqrt() + 1e-3).all())
 
 
-def windowed() -> Any:
-    config = transformers.Qwen3Config(
-        vocab_size=40,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        use_sliding_window=True,
-        sliding_window=4,
-        max_window_layers=1,
-        bos_token_id=None,
-        eos_token_id=1,
-        pad_token_id=PAD,
-    )
-    return transformers.Qwen3ForCausalLM(config).eval()
-
-
 @pytest.mark.parametrize("attention", ["sdpa", ATTENTION])
-def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(model: Any, attention: str) -> None:
+def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(attention: str) -> None:
+    model = qwen()
     model.set_attn_implementation(attention)
     drawn = [sample(prompt, at, max_tokens=150) for at, prompt in enumerate([*PROMPTS, PROMPTS[1]])]
     sample_batch(model, drawn, PAD)
@@ -126,8 +114,7 @@ def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(model: An
 
 
 def test_a_model_with_a_window_keeps_the_cache_made_for_it() -> None:
-    torch.manual_seed(3)
-    model = windowed()
+    model = qwen(use_sliding_window=True, sliding_window=4, max_window_layers=1)
     assert any(layer.is_sliding for layer in new_cache(model.config).layers)
     model.set_attn_implementation(ATTENTION)
     drawn = [sample(prompt, at, max_tokens=9) for at, prompt in enumerate([PROMPTS[1]] * 2)]

@@ -56,16 +56,6 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Tokens in use."""
         return self._length
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these rows, in this order; a row may be named several times."""
-        length = self._length
-        kept = []
-        for buffer in (self.keys, self.values):
-            rows = buffer.new_empty((len(indices), buffer.shape[1], length + _ROOM, buffer.shape[3]))
-            rows[:, :, :length] = buffer[:, :, :length][indices]
-            kept.append(rows)
-        self.keys, self.values = kept
-
 
 def new_cache(config: Any) -> Cache:
     """An empty cache for a model: growing layers where it attends to everything, transformers' own else."""

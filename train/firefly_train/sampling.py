@@ -58,13 +58,13 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
     device = next(model.parameters()).device
     width = max(len(sample.prompt) for sample in samples)
     # A prompt that several samples share (the attempts of a group) is read once.
-    prompts = list(dict.fromkeys(tuple(sample.prompt) for sample in samples))
-    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    place: dict[tuple[int, ...], int] = {}
+    of = [place.setdefault(tuple(sample.prompt), len(place)) for sample in samples]
+    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in place], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in place], device=device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     running = list(samples)
-    place = {prompt: row for row, prompt in enumerate(prompts)}
-    rows = torch.tensor([place[tuple(sample.prompt)] for sample in samples], device=device)
+    rows = torch.tensor(of, device=device)
     cache = new_cache(model.config)
     while True:
         out = model(
