@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from benchmarks.train_study.rewarded import REWARDS
 from benchmarks.train_study.scoring import score
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
@@ -39,7 +40,7 @@ def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:
 
     order = Order(
         study / "rewarded.jsonl",
-        Path(told["store"]),
+        study / REWARDS,
         "smoke",
         out / "run",
         seed,
@@ -74,9 +75,16 @@ def overrides(told: JsonObject, arm: str) -> list[str]:
         f"actor_rollout_ref.actor.optim.lr={told['lr']}",
         f"data.max_prompt_length={told['prompt_tokens']}",
         f"data.max_response_length={told['response_tokens']}",
+        *(_towards_the_warm_start(told["kl"]) if told["kl"] else []),
         *([SHUFFLED] if arm == "shuffled" else []),
         *told["overrides"],
     ]
+
+
+def _towards_the_warm_start(weight: float) -> list[str]:
+    """verl's loss on the divergence from the model that training begins with."""
+    loss = {"use_kl_loss": "true", "kl_loss_coef": weight, "kl_loss_type": "low_var_kl"}
+    return [f"actor_rollout_ref.actor.{key}={value}" for key, value in loss.items()]
 
 
 def _supervised(study: Path, warm: Path, seed: int, out: Path, budget: float) -> JsonObject:

@@ -28,7 +28,7 @@ from firefly_mcp.store import queries
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.compose import Candidate, joined
 from firefly_mcp.tasks.draft import draft, worth_asking
-from firefly_mcp.tasks.model import Task, write_tasks
+from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_mcp.tasks.observations import Observations
 from firefly_mcp.tasks.pool import Pool
 from firefly_mcp.tasks.proof import strict_replay
@@ -113,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, required=True, help="the recording; it is not changed")
     parser.add_argument("--tasks", type=Path, required=True, help="where the set is written")
+    parser.add_argument("--known", type=Path, help="a set made before from these calls: it is kept, and what is new is added")
     parser.add_argument("--count", type=int, default=4000, help="drafts at most")
     parser.add_argument("--longest", type=int, default=240, help="characters of a result at most")
     parser.add_argument("--without", action="append", default=[], metavar="SERVER")
@@ -122,7 +123,9 @@ def main() -> None:
         drafted = list(islice(candidates(recording, options), options.count))
         print(f"{len(drafted)} drafts", file=sys.stderr)
         ledger = anyio.run(partial(prove, drafted, recording)).ledger
-    write_tasks(options.tasks, ledger.admitted)
+    known = read_tasks(options.known) if options.known else []
+    before = {task.id for task in known}
+    write_tasks(options.tasks, [*known, *(task for task in ledger.admitted if task.id not in before)])
     fell = Counter(task.verdicts[-1].gate for task in ledger.rejected)
     print(f"{len(ledger.admitted)} admitted, {dict(fell)} rejected", file=sys.stderr)
     print(f"kinds {dict(Counter(task.kind for task in ledger.admitted))}", file=sys.stderr)

@@ -23,6 +23,7 @@ from firefly_mcp.tasks.model import Source, Task, same_value
 from firefly_mcp.tasks.proof import strict_replay
 from firefly_mcp.tasks.selection import SelectionError, select
 from firefly_mcp.types import ToolKey, params_of
+from firefly_train.varied import made_up_session
 
 Field = tuple[ToolKey, str]
 """A tool and a place in its results, list places taken together."""
@@ -59,10 +60,7 @@ def permute(tasks: Sequence[Task], store: Path, out: Path) -> list[Task]:
 
 
 def _record(permuted: Recording, task: Task, seen: Observed, swaps: dict[Field, dict[bytes, Any]]) -> None:
-    session = permuted.begin_session("explore")
-    for server in dict.fromkeys(node.server for node in task.plan):
-        hello = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": server, "version": "1"}}
-        session.connect(server, hello, origin=f"proven({server})")
+    session = made_up_session(permuted, task)
     results: dict[str, JsonObject] = {}
     try:
         for node in task.plan:

@@ -7,18 +7,17 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from benchmarks.train_study.arm import say
+from benchmarks.train_study.rewarded import REWARDS, choose
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.demonstrations import Demonstration
-
-SURE_WRONG, SURE_RIGHT = 0.02, 0.95
-"""GRPO is given the tasks whose plan the warm model would say with a probability between these."""
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -48,7 +47,7 @@ def prepare(options: argparse.Namespace) -> None:
     kept = _at_most([one.task for one in fit.demonstrations], options.held_out, options.split_seed)
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]
-    demonstrated = _demonstrated(train, options.demonstrated, options.split_seed)
+    demonstrated = _demonstrated(train, options.demonstrated, options.demonstrated_sub_dags, options.split_seed)
     for name, tasks in (("train", train), ("heldout", held), ("demonstrated", demonstrated)):
         write_tasks(out / f"{name}.jsonl", tasks)
     warm = {
@@ -68,6 +67,7 @@ def prepare(options: argparse.Namespace) -> None:
         "updates": options.updates,
         "rollouts": options.rollouts,
         "temperature": options.temperature,
+        "kl": options.kl,
         "lr": options.lr,
         "supervised_lr": options.supervised_lr,
         "samples": options.samples,
@@ -78,26 +78,37 @@ def prepare(options: argparse.Namespace) -> None:
         "turns": max(one.turns for one in fit.demonstrations) + SPARE_TURNS,
         "split": dict(Counter(task.split for task in kept)),
         "demonstrated": len(demonstrated),
+        "demonstrated_sub_dags": len({sub_dag(task) for task in demonstrated}),
         "sub_dags": {split: len({sub_dag(task) for task in kept if task.split == split}) for split in {t.split for t in kept}},
         "servers_held_out": sorted({name for task in held if task.split == SERVERS for name in task.servers}),
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    say(f"tasks: {told['split']}, sub-DAGs: {told['sub_dags']}, {len(demonstrated)} demonstrated, {fit.left_out} too long")
+    say(f"tasks: {told['split']}, sub-DAGs: {told['sub_dags']}, {fit.left_out} too long")
+    say(f"plans shown: {len(demonstrated)} of {told['demonstrated_sub_dags']} sub-DAGs")
     model = tiny_model.build_model(tokenizer, size, options.split_seed)
     told["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     chosen = {task.id for task in demonstrated}
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
     rounds = [(options.split_seed, warm)]
     rounds += [(number, {**warm, "lr": options.supervised_lr}) for number in range(1, options.rounds)]
-    told["warm"] = [warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say) for seed, plan in rounds]
+    told["warm"] = []
+    for seed, plan in rounds:
+        told["warm"].append(warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say))
+        tiny_model.save(model, tokenizer, out / f"round-{len(told['warm'])}" / "model")
     tiny_model.save(model, tokenizer, out / "warm" / "model")
-    # What was demonstrated is mostly solved; and where all attempts fail or all succeed, there is no advantage to learn from.
     others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]
-    likely = plan_probabilities(model, tokenizer, others)
-    rewarded = [one.task for one, chance in zip(others, likely, strict=True) if SURE_WRONG < chance < SURE_RIGHT]
-    write_tasks(out / "rewarded.jsonl", rewarded)
-    told["rewarded"] = len(rewarded)
-    say(f"{len(rewarded)} of {len(others)} tasks that were not demonstrated are neither hopeless nor solved: they are rewarded")
+    rewarded = choose(
+        others,
+        options.store,
+        out / REWARDS,
+        partial(plan_probabilities, model, tokenizer),
+        copies=options.variations,
+        places=options.steps * options.prompts,
+        seed=options.split_seed,
+    )
+    write_tasks(out / "rewarded.jsonl", [*rewarded.recorded, *rewarded.varied])
+    told["rewarded"], told["rewarded_variations"] = len(rewarded.recorded), len(rewarded.varied)
+    say(f"rewarded: {len(rewarded.recorded)} of {len(others)} tasks not shown, {len(rewarded.varied)} of their variations")
     (out / "study.json").write_bytes(dumps(told))
 
 
@@ -120,8 +131,10 @@ def _at_most(tasks: list[Task], most: int, seed: int) -> list[Task]:
     return [task for task in tasks if task.split == "train" or task.id in chosen]
 
 
-def _demonstrated(train: list[Task], share: float, seed: int) -> list[Task]:
-    """The tasks whose plans are shown in supervised steps, spread over the sub-DAGs; the others are only rewarded."""
-    order = sorted(train, key=lambda task: task.id)
-    random.Random(seed).shuffle(order)
-    return order[: max(1, round(share * len(order)))]
+def _demonstrated(train: list[Task], share: float, sub_dags: float, seed: int) -> list[Task]:
+    """The tasks whose plans are shown in supervised steps, of some sub-DAGs: plans of the others have to be found by reward."""
+    rng = random.Random(seed)
+    shapes = sorted({sub_dag(task) for task in train})
+    shown = set(rng.sample(shapes, max(1, round(sub_dags * len(shapes)))))
+    possible = sorted((task for task in train if sub_dag(task) in shown), key=lambda task: task.id)
+    return rng.sample(possible, min(len(possible), max(1, round(share * len(train)))))

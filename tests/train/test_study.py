@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from benchmarks.train_study.arm import SHUFFLED, overrides
 from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.permuted import permute
+from benchmarks.train_study.rewarded import choose
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.store.recording import Recording
@@ -15,6 +17,7 @@ from firefly_mcp.tasks.gates import observe
 from firefly_mcp.tasks.model import Task, read_tasks
 from firefly_mcp.tasks.proof import strict_replay
 from firefly_mcp.tasks.selection import select
+from firefly_train.demonstrations import Demonstration, demonstrate
 
 
 def test_permuted_results_give_other_labels_that_the_plan_still_proves(
@@ -56,10 +59,12 @@ def test_no_sub_dag_and_no_literal_call_is_on_both_sides(tasks: list[Task]) -> N
 
 def test_the_control_arm_differs_in_its_advantages_alone_and_both_learn_from_attempts_at_the_studys_temperature() -> None:
     shape = {"steps": 20, "prompts": 12, "updates": 2, "rollouts": 8, "prompt_tokens": 281, "response_tokens": 323}
-    told = {**shape, "temperature": 1.4, "lr": 3e-4, "overrides": ["trainer.nnodes=1"]}
+    told = {**shape, "temperature": 1.4, "lr": 3e-4, "kl": 0.02, "overrides": ["trainer.nnodes=1"]}
     grpo, shuffled = overrides(told, "grpo"), overrides(told, "shuffled")
     assert [one for one in shuffled if one != SHUFFLED] == grpo
     assert "actor_rollout_ref.rollout.temperature=1.4" in grpo
+    assert "actor_rollout_ref.actor.kl_loss_coef=0.02" in grpo
+    assert not any("kl_loss" in one for one in overrides({**told, "kl": 0.0}, "grpo"))
     assert "actor_rollout_ref.actor.ppo_mini_batch_size=6" in grpo
 
 
@@ -84,3 +89,22 @@ def test_the_set_that_comes_with_the_study_can_be_divided_into_enough_of_each_sp
         task = read_tasks(made)[0]
         assert recording.id == task.recording.id
         assert observe(task, strict_replay(recording)).digest() == task.recording.digest
+
+
+def test_rewarded_are_tasks_between_hopeless_and_solved_and_variations_for_the_places_left(
+    tasks: list[Task], store: Path, recording: Recording, tmp_path: Path
+) -> None:
+    shown = demonstrate(tasks, recording)
+    chances = {tasks[0].id: 0.5, tasks[1].id: 0.01, tasks[2].id: 0.99, tasks[3].id: 0.9}
+
+    def likely(some: Sequence[Demonstration]) -> list[float]:
+        return [chances.get(one.task.id, 0.3) for one in some]
+
+    for _ in range(2):  # what an earlier try left is no hindrance
+        chosen = choose(shown, store, tmp_path / "rewards.db", likely, copies=4, places=7, seed=2)
+    assert [task.id for task in chosen.recorded] == [tasks[0].id, tasks[3].id]
+    assert len(chosen.varied) == 5
+    with Recording(tmp_path / "rewards.db") as rewards:
+        demonstrate([*chosen.recorded, *chosen.varied], rewards)
+    few = choose(shown, store, tmp_path / "rewards.db", likely, copies=4, places=1, seed=2)
+    assert (len(few.recorded), few.varied) == (2, [])

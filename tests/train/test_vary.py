@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 
 from firefly_mcp.jsonio import text
@@ -46,3 +47,25 @@ def test_the_same_seed_gives_the_same_variations(tasks: list[Task], recording: R
     one, two = random.Random(3), random.Random(3)
     for _ in range(5):
         assert Variations(shown).of(shown[1], one) == Variations(shown).of(shown[1], two)
+
+
+def test_a_variation_in_which_the_plan_would_choose_otherwise_is_not_used(tasks: list[Task], recording: Recording) -> None:
+    shown = demonstrate(tasks, recording)[0]
+    # Of two orders the cheaper one: digits that change places change which it is.
+    result = '{"orders": [{"id": "ord-30417", "total": 41.5}, {"id": "ord-82240", "total": 96.25}]}'
+    plan = {"path": "$.orders[*]", "argmin": "$.total", "take": "$.id"}
+    proof = shown.task.evidence["total"].model_copy(update={"select": plan})
+    answered = [*shown.messages[:5], {**shown.messages[5], "content": result}, *shown.messages[6:]]
+    call = {"type": "function", "function": {"name": "submit_answer", "arguments": {"answer": {"order": "ord-30417"}}}}
+    answered[-1] = {**answered[-1], "tool_calls": [call]}
+    task = shown.task.model_copy(update={"evidence": {"order": proof}, "answer": {"order": "ord-30417"}})
+    two = Demonstration(task, answered, shown.tools, shown.longest_result)
+    variations, rng = Variations([two]), random.Random(5)
+    swapped = 0
+    for _ in range(60):
+        other = variations.of(two, rng)
+        orders = json.loads(other.messages[5]["content"])["orders"]
+        cheaper = min(orders, key=lambda order: order["total"])
+        assert arguments(other)[-1]["answer"] == {"order": cheaper["id"]}
+        swapped += cheaper["id"] != "ord-30417"
+    assert swapped > 20
