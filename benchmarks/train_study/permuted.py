@@ -17,13 +17,13 @@ from firefly_mcp.canonical import canonical_json
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.observe.leaves import Step
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.tasks.gates import Observed, PlanBrokenError, observe
+from firefly_mcp.tasks.gates import Grounds, Observed, observe
 from firefly_mcp.tasks.literals import bind
-from firefly_mcp.tasks.model import Source, Task, same_value
+from firefly_mcp.tasks.model import Task, same_value
 from firefly_mcp.tasks.proof import strict_replay
 from firefly_mcp.tasks.selection import SelectionError, select
 from firefly_mcp.types import ToolKey, params_of
-from firefly_train.varied import made_up_session
+from firefly_train.varied import labelled, made_up_session
 
 Field = tuple[ToolKey, str]
 """A tool and a place in its results, list places taken together."""
@@ -45,18 +45,9 @@ def permute(tasks: Sequence[Task], store: Path, out: Path) -> list[Task]:
         for task in tasks:
             _record(permuted, task, seen[task.id], swaps)
     with Recording(out) as permuted:
-        replay = strict_replay(permuted)
-        told = []
-        for task in tasks:
-            try:
-                again = observe(task, replay)
-                answer = {name: select(again.result(proof.node), proof.select) for name, proof in task.evidence.items()}
-            except (PlanBrokenError, SelectionError):
-                continue
-            if not same_value(answer, task.answer):
-                source = Source(id=permuted.id, digest=again.digest())
-                told.append(task.model_copy(update={"answer": answer, "recording": source}))
-    return told
+        grounds = Grounds(strict_replay(permuted))
+        told = [(task, labelled(task, grounds)) for task in tasks]
+        return [again for task, again in told if again is not None and not same_value(again.answer, task.answer)]
 
 
 def _record(permuted: Recording, task: Task, seen: Observed, swaps: dict[Field, dict[bytes, Any]]) -> None:

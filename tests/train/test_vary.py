@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_variations(tasks: list[Task], recording: R
         assert Variations(shown).of(shown[1], one) == Variations(shown).of(shown[1], two)
 
 
-def test_a_variation_in_which_the_plan_would_choose_otherwise_is_not_used(tasks: list[Task], recording: Recording) -> None:
+def test_the_answer_of_a_variation_is_what_the_plan_chooses_in_it(tasks: list[Task], recording: Recording) -> None:
     shown = demonstrate(tasks, recording)[0]
     # Of two orders the cheaper one: digits that change places change which it is.
     result = '{"orders": [{"id": "ord-30417", "total": 41.5}, {"id": "ord-82240", "total": 96.25}]}'

@@ -66,8 +66,8 @@ def varied(tasks: Sequence[Task], store: Path, out: Path, *, copies: int, seed: 
     with Recording(out) as recording:
         replay = strict_replay(recording)
         grounds = Grounds(replay)
-        labelled = [(task, allowed) for candidate, allowed in candidates if (task := _labelled(candidate, grounds))]
-        return [task for task, allowed in labelled if {one.gate for one in objections(task, replay, grounds)} <= allowed]
+        proven = [(task, allowed) for candidate, allowed in candidates if (task := labelled(candidate, grounds))]
+        return [task for task, allowed in proven if {one.gate for one in objections(task, replay, grounds)} <= allowed]
 
 
 def made_up_session(recording: Recording, task: Task) -> SessionWriter:
@@ -121,8 +121,8 @@ def _varied(task: Task, swaps: Swaps, tools: list[str], copy: int) -> Task:
     )
 
 
-def _labelled(task: Task, grounds: Grounds) -> Task | None:
-    """The task with the label that its plan gives in the new recording; None where the plan does not hold there."""
+def labelled(task: Task, grounds: Grounds) -> Task | None:
+    """The task with the label that its plan gives in another recording; None where the plan does not hold there."""
     try:
         seen = observe(task, grounds.replay, grounds)
         answer = {name: select(seen.result(proof.node), proof.select) for name, proof in task.evidence.items()}

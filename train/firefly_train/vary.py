@@ -45,20 +45,22 @@ class Variations:
         tools = other_tools(shown, rng)
         if rng.random() < _KEPT:
             return replace(shown, tools=tools)
-        swaps = self.swaps(shown, rng)
-        return replace(shown, tools=tools, messages=_followed(shown, swaps) or shown.messages)
+        return replace(shown, tools=tools, messages=self._followed(shown, rng)[1])
 
     def swaps(self, shown: Demonstration, rng: random.Random) -> Swaps:
         """Other values with which the plan makes the calls that they stand in; none where such are not found."""
+        return self._followed(shown, rng)[0]
+
+    def _followed(self, shown: Demonstration, rng: random.Random) -> tuple[Swaps, list[JsonObject]]:
         values = _values(shown)
         for attempt in range(_TRIES):
             # An order that a call depends on is seldom met by chance; one that only the answer depends on shall not be learned.
             others = self._others.of(values, rng, ordered=attempt >= _TRIES // 2)
             times = Counter(others.values())
             swaps = Swaps({value: other for value, other in others.items() if other != value and times[other] == 1})
-            if swaps.others and _followed(shown, swaps):
-                return swaps
-        return Swaps({})
+            if swaps.others and (messages := _followed(shown, swaps)):
+                return swaps, messages
+        return Swaps({}), shown.messages
 
 
 def other_tools(shown: Demonstration, rng: random.Random) -> list[JsonObject]:
@@ -94,11 +96,7 @@ def _written(shown: Demonstration) -> Iterator[Any]:
 def _read(shown: Demonstration) -> Iterator[Any]:
     for message in shown.messages:
         if message["role"] == "tool":
-            try:
-                body = loads(message["content"].encode())
-            except ValueError:
-                continue
-            yield from (value for _, value in walk(body) if swappable(value))
+            yield from (value for _, value in walk(_body(message["content"])) if swappable(value))
 
 
 def _followed(shown: Demonstration, swaps: Swaps) -> list[JsonObject] | None:
@@ -122,11 +120,16 @@ def _followed(shown: Demonstration, swaps: Swaps) -> list[JsonObject] | None:
 
 def _result(said: str) -> JsonObject:
     """A tool's result again, of what was shown of it."""
-    try:
-        body = loads(said.encode())
-    except ValueError:
-        body = None
+    body = _body(said)
     return {"structuredContent": body} if isinstance(body, dict) else {"content": [{"type": "text", "text": said}]}
+
+
+def _body(said: str) -> Any:
+    """The JSON value that a text is; None where it is prose."""
+    try:
+        return loads(said.encode())
+    except ValueError:
+        return None
 
 
 def _content(message: JsonObject) -> Any:
