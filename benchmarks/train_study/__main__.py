@@ -14,12 +14,14 @@ import argparse
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.train_study.arm import ARMS, say
+from benchmarks.train_study.arm import ARMS
 from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.prepare import prepare
+from benchmarks.train_study.progress import say
+from benchmarks.train_study.rewarded import reward
 from benchmarks.train_study.table import line, table
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import loads
@@ -39,14 +41,18 @@ def run_arms(options: argparse.Namespace) -> None:
             ended = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
         say(f"{arm} {seed}: " + ("done" if ended.returncode == 0 else f"failed, see {out / 'arm.log'}"))
 
-    def seed_arms(seed: int) -> None:
-        for arm in ARMS:
-            one(arm, seed)
-        say(line(table(options.out)))
+    started: dict[tuple[str, int], Future[None]] = {}
+
+    def after_grpo(seed: int) -> None:
+        started["grpo", seed].result()  # whose CPU seconds the supervised steps get
+        one("supervised", seed)
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        jobs = [pool.submit(one, "warm", 0), *(pool.submit(seed_arms, seed) for seed in range(1, options.seeds + 1))]
-        for job in jobs:
+        started["warm", 0] = pool.submit(one, "warm", 0)
+        for arm in ARMS:
+            for seed in range(1, options.seeds + 1):
+                started[arm, seed] = pool.submit(after_grpo, seed) if arm == "supervised" else pool.submit(one, arm, seed)
+        for job in started.values():
             job.result()
 
 
@@ -57,8 +63,8 @@ def main() -> None:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
-    parser.add_argument("--steps", type=int, default=36, help="of GRPO")
+    parser.add_argument("--jobs", type=int, default=1, help="arms trained at the same time, no more than there are cores")
+    parser.add_argument("--steps", type=int, default=48, help="of GRPO")
     parser.add_argument("--prompts", type=int, default=12)
     parser.add_argument("--rollouts", type=int, default=8)
     parser.add_argument("--temperature", type=float, default=1.4, help="of attempts that GRPO learns from; held out it is 1")
@@ -79,9 +85,11 @@ def main() -> None:
     parser.add_argument("--tools", type=int, default=4, help="offered with a task, its plan's included")
     parser.add_argument("--calls", type=int, default=4, help="of a plan at most")
     parser.add_argument("--updates", type=int, default=6, help="of the policy in a step of GRPO")
-    parser.add_argument("--held-out", type=int, default=150, help="tasks of each held-out split at most")
+    parser.add_argument("--plans", type=float, default=0.15, help="share of tasks held out with their sub-DAGs")
+    parser.add_argument("--values", type=float, default=0.3, help="share of literal calls that no training task makes")
+    parser.add_argument("--held-out", type=int, default=200, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
-    parser.add_argument("--split-seed", type=int, default=9)
+    parser.add_argument("--split-seed", type=int, default=12)
     parser.add_argument("--tiny", type=_pairs, default={}, help="the model's size, as hidden=160,layers=4")
     parser.add_argument("--warm", type=_pairs, default={}, help="the warm start, as batch=32,lr=0.002")
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
@@ -94,6 +102,8 @@ def main() -> None:
     begun = time.monotonic()
     if options.only in (None, "prepare") and not (options.out / "study.json").exists():
         prepare(options)
+    if options.only in (None, "prepare") and not (options.out / "rewarded.jsonl").exists():
+        reward(options.out, copies=options.variations, seed=options.split_seed)
     if options.only in (None, "arms"):
         run_arms(options)
     if options.only in (None, "arms", "table"):

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from benchmarks.train_study.progress import say
 from benchmarks.train_study.rewarded import REWARDS
 from benchmarks.train_study.scoring import score
 from firefly_mcp.jsonio import JsonObject, dumps, loads
@@ -16,11 +17,6 @@ from firefly_train.demonstrations import demonstrate
 
 ARMS = ("grpo", "shuffled", "supervised")
 SHUFFLED = "algorithm.adv_estimator=firefly_grpo_shuffled"
-
-
-def say(line: str) -> None:
-    """Tell progress, at once."""
-    print(line, flush=True)
 
 
 def settings(study: Path) -> JsonObject:

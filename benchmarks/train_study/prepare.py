@@ -1,4 +1,4 @@
-"""What the arms of the study begin with: the tasks divided, the warm checkpoint, and the tasks that are rewarded."""
+"""What the arms of the study begin with: the tasks divided, and the warm checkpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
-from benchmarks.train_study.arm import say
-from benchmarks.train_study.rewarded import REWARDS, choose
+from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.store.recording import Recording
@@ -27,7 +25,7 @@ def prepare(options: argparse.Namespace) -> None:
     from firefly_train import checks, preset, tiny_model
     from firefly_train.demonstrations import demonstrate
     from firefly_train.run_folder import SPARE_TURNS
-    from firefly_train.warm_start import WarmStart, plan_probabilities, warm_start
+    from firefly_train.warm_start import WarmStart, warm_start
 
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -37,7 +35,8 @@ def prepare(options: argparse.Namespace) -> None:
     shown = [_fewer_tools(one, options.tools) for one in shown if one.turns - 1 <= options.calls]
     # Lengths depend on the tokenizer, and that on the training split: characters sort out what could never fit.
     short = [one for one in shown if sum(len(str(message)) for message in one.messages) <= 6 * options.tokens]
-    divided = {task.id: task for task in divide([one.task for one in short], seed=options.split_seed)}
+    parts = divide([one.task for one in short], seed=options.split_seed, plans=options.plans, values=options.values)
+    divided = {task.id: task for task in parts}
     shown = [replace(one, task=divided[one.task.id]) for one in short if one.task.id in divided]
     training = [one for one in shown if one.task.split == "train"]
     smoke = preset.load("smoke")
@@ -96,19 +95,6 @@ def prepare(options: argparse.Namespace) -> None:
         told["warm"].append(warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say))
         tiny_model.save(model, tokenizer, out / f"round-{len(told['warm'])}" / "model")
     tiny_model.save(model, tokenizer, out / "warm" / "model")
-    others = [one for one in fit.demonstrations if one.task.split == "train" and one.task.id not in chosen]
-    rewarded = choose(
-        others,
-        options.store,
-        out / REWARDS,
-        partial(plan_probabilities, model, tokenizer),
-        copies=options.variations,
-        places=options.steps * options.prompts,
-        seed=options.split_seed,
-    )
-    write_tasks(out / "rewarded.jsonl", [*rewarded.recorded, *rewarded.varied])
-    told["rewarded"], told["rewarded_variations"] = len(rewarded.recorded), len(rewarded.varied)
-    say(f"rewarded: {len(rewarded.recorded)} of {len(others)} tasks not shown, {len(rewarded.varied)} of their variations")
     (out / "study.json").write_bytes(dumps(told))
 
 

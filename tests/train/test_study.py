@@ -92,19 +92,20 @@ def test_the_set_that_comes_with_the_study_can_be_divided_into_enough_of_each_sp
 
 
 def test_rewarded_are_tasks_between_hopeless_and_solved_and_variations_for_the_places_left(
-    tasks: list[Task], store: Path, recording: Recording, tmp_path: Path
+    tasks: list[Task], store: Path, tmp_path: Path
 ) -> None:
-    shown = demonstrate(tasks, recording)
     chances = {tasks[0].id: 0.5, tasks[1].id: 0.01, tasks[2].id: 0.99, tasks[3].id: 0.9}
 
     def likely(some: Sequence[Demonstration]) -> list[float]:
         return [chances.get(one.task.id, 0.3) for one in some]
 
     for _ in range(2):  # what an earlier try left is no hindrance
-        chosen = choose(shown, store, tmp_path / "rewards.db", likely, copies=4, places=7, seed=2)
+        chosen = choose(tasks, [], store, tmp_path / "rewards.db", likely, copies=4, places=7, seed=2)
     assert [task.id for task in chosen.recorded] == [tasks[0].id, tasks[3].id]
     assert len(chosen.varied) == 5
     with Recording(tmp_path / "rewards.db") as rewards:
         demonstrate([*chosen.recorded, *chosen.varied], rewards)
-    few = choose(shown, store, tmp_path / "rewards.db", likely, copies=4, places=1, seed=2)
+    few = choose(tasks, [], store, tmp_path / "rewards.db", likely, copies=4, places=1, seed=2)
     assert (len(few.recorded), few.varied) == (2, [])
+    known = choose(tasks, tasks, store, tmp_path / "rewards.db", likely, copies=4, places=7, seed=2)
+    assert (known.recorded, known.varied) == (chosen.recorded, [])  # supervised steps vary these sub-DAGs
