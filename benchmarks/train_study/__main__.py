@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1, help="arms trained at the same time, no more than there are cores")
+    parser.add_argument("--jobs", type=int, default=2, help="arms trained at the same time, no more than there are cores")
     parser.add_argument("--steps", type=int, default=48, help="of GRPO")
     parser.add_argument("--prompts", type=int, default=12)
     parser.add_argument("--rollouts", type=int, default=8)
