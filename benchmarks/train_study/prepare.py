@@ -8,14 +8,18 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
-from firefly_mcp.jsonio import JsonObject, dumps
+from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.demonstrations import Demonstration
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -25,7 +29,6 @@ def prepare(options: argparse.Namespace) -> None:
     from firefly_train import checks, preset, tiny_model
     from firefly_train.demonstrations import demonstrate
     from firefly_train.run_folder import SPARE_TURNS
-    from firefly_train.warm_start import WarmStart, warm_start
 
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -90,12 +93,38 @@ def prepare(options: argparse.Namespace) -> None:
     lessons = [one for one in fit.demonstrations if one.task.id in chosen]
     rounds = [(options.split_seed, warm)]
     rounds += [(number, {**warm, "lr": options.supervised_lr}) for number in range(1, options.rounds)]
-    told["warm"] = []
-    for seed, plan in rounds:
-        told["warm"].append(warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say))
-        tiny_model.save(model, tokenizer, out / f"round-{len(told['warm'])}" / "model")
+    told["warm"] = [
+        warm_round(out / f"round-{number}", model, tokenizer, lessons, plan, seed)
+        for number, (seed, plan) in enumerate(rounds, 1)
+    ]
     tiny_model.save(model, tokenizer, out / "warm" / "model")
     (out / "study.json").write_bytes(dumps(told))
+
+
+def warm_round(
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    lessons: list[Demonstration],
+    plan: JsonObject,
+    seed: int,
+) -> JsonObject:
+    """One round of the warm start, or what it left when the study was stopped after it; gives what it told."""
+    from transformers import AutoModelForCausalLM
+
+    from firefly_train import tiny_model
+    from firefly_train.warm_start import WarmStart, warm_start
+
+    learned = folder / "learned.json"
+    if learned.exists():
+        saved = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=model.dtype)
+        model.load_state_dict(saved.state_dict())
+        told: JsonObject = loads(learned.read_bytes())
+        return told
+    told = warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say)
+    tiny_model.save(model, tokenizer, folder / "model")
+    learned.write_bytes(dumps(told))
+    return told
 
 
 def _fewer_tools(shown: Demonstration, most: int) -> Demonstration:

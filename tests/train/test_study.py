@@ -9,6 +9,7 @@ import pytest
 from benchmarks.train_study.arm import SHUFFLED, overrides
 from benchmarks.train_study.bundled import unpack
 from benchmarks.train_study.permuted import permute
+from benchmarks.train_study.prepare import warm_round
 from benchmarks.train_study.rewarded import choose
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
 from benchmarks.train_study.stats import paired
@@ -109,3 +110,17 @@ def test_rewarded_are_tasks_between_hopeless_and_solved_and_variations_for_the_p
     assert (len(few.recorded), few.varied) == (2, [])
     known = choose(tasks, tasks, store, tmp_path / "rewards.db", likely, copies=4, places=7, seed=2)
     assert (known.recorded, known.varied) == (chosen.recorded, [])  # supervised steps vary these sub-DAGs
+
+
+def test_a_round_of_the_warm_start_that_was_finished_is_not_made_again(
+    tasks: list[Task], recording: Recording, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    tiny_model = pytest.importorskip("firefly_train.tiny_model", reason="transformers is not installed")
+    shown = demonstrate(tasks, recording)
+    tokenizer = tiny_model.build_tokenizer(shown, 600)
+    size = tiny_model.TinySize(hidden=80, layers=2, heads=2)
+    model, later = tiny_model.build_model(tokenizer, size, 1), tiny_model.build_model(tokenizer, size, 2)
+    told = warm_round(tmp_path / "round-1", model, tokenizer, shown, {"steps": 2}, 3)
+    assert warm_round(tmp_path / "round-1", later, tokenizer, shown, {"steps": 2}, 4) == told
+    assert all(torch.equal(weights, later.state_dict()[name]) for name, weights in model.state_dict().items())
