@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 from benchmarks.train_study.arm import ARMS
@@ -30,7 +31,11 @@ from firefly_mcp.jsonio import loads
 def run_arms(options: argparse.Namespace) -> None:
     """Run the arms that have no result yet, some at the same time."""
 
+    started: dict[tuple[str, int], Future[None]] = {}
+
     def one(arm: str, seed: int) -> None:
+        if arm == "supervised":
+            started["grpo", seed].result()  # whose CPU seconds the supervised steps get
         out = options.out / (arm if arm == "warm" else f"{arm}-{seed}")
         checked = "permuted" if arm in ("grpo", "warm") else "heldout"
         if (out / "result.json").exists() and checked in loads((out / "result.json").read_bytes()):
@@ -41,17 +46,9 @@ def run_arms(options: argparse.Namespace) -> None:
             ended = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
         say(f"{arm} {seed}: " + ("done" if ended.returncode == 0 else f"failed, see {out / 'arm.log'}"))
 
-    started: dict[tuple[str, int], Future[None]] = {}
-
-    def after_grpo(seed: int) -> None:
-        started["grpo", seed].result()  # whose CPU seconds the supervised steps get
-        one("supervised", seed)
-
     with ThreadPoolExecutor(options.jobs) as pool:
-        started["warm", 0] = pool.submit(one, "warm", 0)
-        for arm in ARMS:
-            for seed in range(1, options.seeds + 1):
-                started[arm, seed] = pool.submit(after_grpo, seed) if arm == "supervised" else pool.submit(one, arm, seed)
+        for arm, seed in [("warm", 0), *product(ARMS, range(1, options.seeds + 1))]:
+            started[arm, seed] = pool.submit(one, arm, seed)
         for job in started.values():
             job.result()
 
@@ -100,10 +97,11 @@ def main() -> None:
     if not options.tasks.exists():
         raise UsageError(f"{options.tasks}: no such file")
     begun = time.monotonic()
-    if options.only in (None, "prepare") and not (options.out / "study.json").exists():
-        prepare(options)
-    if options.only in (None, "prepare") and not (options.out / "rewarded.jsonl").exists():
-        reward(options.out, copies=options.variations, seed=options.split_seed)
+    if options.only in (None, "prepare"):
+        if not (options.out / "study.json").exists():
+            prepare(options)
+        if not (options.out / "rewarded.jsonl").exists():
+            reward(options.out, copies=options.variations, seed=options.split_seed)
     if options.only in (None, "arms"):
         run_arms(options)
     if options.only in (None, "arms", "table"):

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from benchmarks.train_study.folder import REWARDS, settings
 from benchmarks.train_study.progress import say
-from benchmarks.train_study.rewarded import REWARDS
 from benchmarks.train_study.scoring import score
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
@@ -17,12 +17,6 @@ from firefly_train.demonstrations import demonstrate
 
 ARMS = ("grpo", "shuffled", "supervised")
 SHUFFLED = "algorithm.adv_estimator=firefly_grpo_shuffled"
-
-
-def settings(study: Path) -> JsonObject:
-    """What the study was prepared with."""
-    told: JsonObject = loads((study / "study.json").read_bytes())
-    return told
 
 
 def train_arm(study: Path, arm: str, seed: int, out: Path) -> JsonObject:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
+from firefly_mcp.canonical import hash_json
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.answering import ANSWER_TOOL
@@ -109,21 +110,25 @@ def warm_round(
     plan: JsonObject,
     seed: int,
 ) -> JsonObject:
-    """One round of the warm start, or what it left when the study was stopped after it; gives what it told."""
+    """One round of the warm start, or what it left when the study was stopped after it; gives what it told.
+
+    A round of other lessons or settings, from a folder that was used before, is made anew.
+    """
     from transformers import AutoModelForCausalLM
 
     from firefly_train import tiny_model
     from firefly_train.warm_start import WarmStart, warm_start
 
     learned = folder / "learned.json"
-    if learned.exists():
+    of = hash_json([[one.task.id for one in lessons], plan])
+    left: JsonObject = loads(learned.read_bytes()) if learned.exists() else {}
+    if left.get("of") == of:
         saved = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=model.dtype)
         model.load_state_dict(saved.state_dict())
-        told: JsonObject = loads(learned.read_bytes())
-        return told
+        return dict(left["told"])
     told = warm_start(model, tokenizer, lessons, WarmStart(**plan), seed=seed, progress=say)
     tiny_model.save(model, tokenizer, folder / "model")
-    learned.write_bytes(dumps(told))
+    learned.write_bytes(dumps({"of": of, "told": told}))
     return told
 
 

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.train_study.folder import REWARDS, settings
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import sub_dag
-from firefly_mcp.jsonio import JsonObject, dumps, loads
-from firefly_mcp.store.pages import SUFFIXES
+from firefly_mcp.jsonio import dumps
+from firefly_mcp.store.pages import remove
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.demonstrations import Demonstration, demonstrate
 from firefly_train.varied import varied
 
-REWARDS = "rewards.db"
-"""The recording that rewards come from: the study's, and in it the variations of its tasks."""
 SURE_WRONG, SURE_RIGHT = 0.02, 0.95
 """Between these lies the probability with which the warm model says the plan of a rewarded task."""
 
@@ -44,7 +43,7 @@ def reward(study: Path, *, copies: int, seed: int) -> None:
 
     from firefly_train.warm_start import plan_probabilities
 
-    told: JsonObject = loads((study / "study.json").read_bytes())
+    told = settings(study)
     model = AutoModelForCausalLM.from_pretrained(study / "warm" / "model", dtype=torch.float32).eval()
     likely = partial(plan_probabilities, model, AutoTokenizer.from_pretrained(study / "warm" / "model"))
     shown = read_tasks(study / "demonstrated.jsonl")
@@ -53,9 +52,9 @@ def reward(study: Path, *, copies: int, seed: int) -> None:
     places = told["steps"] * told["prompts"]
     store = Path(told["store"])
     chosen = choose(others, shown, store, study / REWARDS, likely, copies=copies, places=places, seed=seed)
-    write_tasks(study / "rewarded.jsonl", [*chosen.recorded, *chosen.varied])
     told |= {"rewarded": len(chosen.recorded), "rewarded_variations": len(chosen.varied)}
     (study / "study.json").write_bytes(dumps(told))
+    write_tasks(study / "rewarded.jsonl", [*chosen.recorded, *chosen.varied])  # last: where it is there, all this is done
     say(f"rewarded: {len(chosen.recorded)} of {len(others)} tasks not shown, {len(chosen.varied)} of their variations")
 
 
@@ -82,8 +81,7 @@ def choose(
         places: how many tasks all steps have place for; recorded ones go before variations.
         seed: of the variations and of the draw.
     """
-    for suffix in SUFFIXES:
-        out.with_name(out.name + suffix).unlink(missing_ok=True)
+    remove(out)
     familiar = {sub_dag(task) for task in shown}
     unfamiliar = [task for task in others if sub_dag(task) not in familiar]
     changed = varied(unfamiliar, store, out, copies=copies, seed=seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.train_study.permuted import permute
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES
 from firefly_mcp.jsonio import JsonObject, dumps
+from firefly_mcp.store.pages import remove
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task, read_tasks, write_tasks
 from firefly_train.children import Children
@@ -34,7 +35,7 @@ def score(told: JsonObject, study: Path, model: str, out: Path, *, seed: int, ch
         found["no_tools"] = evaluation(silent)
     if checks and "permuted" not in known:
         store = out / "permuted.db"
-        store.unlink(missing_ok=True)
+        remove(store)
         changed = permute(core, Path(told["store"]), store)
         write_tasks(out / "permuted.jsonl", changed)
         found["permuted"] = evaluation(attempts(told, changed, store, model, out / "permuted", seed=seed, samples=2))

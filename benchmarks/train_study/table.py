@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.train_study.arm import ARMS
+from benchmarks.train_study.folder import settings
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.jsonio import JsonObject, dumps, loads
@@ -20,7 +21,7 @@ CORE = (PLANS, VALUES)
 
 def table(study: Path) -> JsonObject:
     """The figures of what there is so far."""
-    told = loads((study / "study.json").read_bytes())
+    told = settings(study)
     held = read_tasks(study / "heldout.jsonl")
     groups = {task.id: sub_dag(task) for task in held}
     splits = {task.id: task.split for task in held}

@@ -18,7 +18,7 @@ from firefly_mcp.exchange.cassette import read_cassette, write_cassette
 from firefly_mcp.exchange.selection import Selection
 from firefly_mcp.replay import Replay
 from firefly_mcp.servers.names import ExposedNames
-from firefly_mcp.store.pages import SUFFIXES
+from firefly_mcp.store.pages import remove
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import Grounds, PlanBrokenError, observe
 from firefly_mcp.tasks.model import Source, Task
@@ -130,7 +130,7 @@ class Cutter:
 
     def _prove(self, tasks: Sequence[Task], calls: set[int], store: Path) -> dict[str, str]:
         """Write the part anew, and ask the gates there; gives the failed gate by task id."""
-        _remove(store)
+        remove(store)
         beside = frozenset(self._offers[name] for task in tasks for name in task.tools if name in self._offers)
         chosen = Selection(calls=frozenset(calls), replays=False, beside=beside, effects=False)
         cassette = store.with_name(f".{store.name}.cassette")
@@ -175,8 +175,3 @@ def _failures(tasks: Sequence[Task], replay: Replay) -> dict[str, str]:
         if not last.passed:
             failed[task.id] = last.gate
     return failed
-
-
-def _remove(store: Path) -> None:
-    for suffix in SUFFIXES:
-        store.with_name(store.name + suffix).unlink(missing_ok=True)

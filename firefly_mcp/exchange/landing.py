@@ -10,7 +10,7 @@ from pathlib import Path
 
 from firefly_mcp.errors import StoreError
 from firefly_mcp.store.merge import MergeReport, absorb
-from firefly_mcp.store.pages import SUFFIXES
+from firefly_mcp.store.pages import remove
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.transaction import StoreErrors
 
@@ -34,7 +34,7 @@ def landing(store: Path) -> Iterator[Landing]:
         raise StoreError(f"{store}: the folder {store.parent} does not exist")
     part = store.with_name(f".{store.name}.{uuid.uuid4().hex[:8]}.part")
     with ExitStack() as stack:
-        stack.callback(_remove, part)
+        stack.callback(remove, part)
         there = store.exists() and store.stat().st_size > 0
         target = stack.enter_context(Recording(store)) if there else None
         with Recording(part, create=True) as recording:
@@ -49,8 +49,3 @@ def landing(store: Path) -> Iterator[Landing]:
             target = stack.enter_context(Recording(store, create=True))
         with Recording(part) as source:
             arriving.merged = absorb(source, target)
-
-
-def _remove(part: Path) -> None:
-    for suffix in SUFFIXES:
-        part.with_name(part.name + suffix).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ import apsw
 
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, loads, text
-from firefly_mcp.store.pages import SUFFIXES
+from firefly_mcp.store.pages import SUFFIXES, remove
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.store.transaction import StoreErrors
 from firefly_mcp.store.translation import Row, Translation
@@ -79,8 +79,7 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
                 target.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         part.rename(out)
     finally:
-        for suffix in SUFFIXES:
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        remove(part)
     return report
 
 

@@ -22,6 +22,12 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 _POINTER = 4
 
 
+def remove(recording: Path) -> None:
+    """Remove a recording and what SQLite keeps beside it, as far as it is there."""
+    for suffix in SUFFIXES:
+        recording.with_name(recording.name + suffix).unlink(missing_ok=True)
+
+
 class Place(NamedTuple):
     """Where a text begins: the file's suffix after the recording's name, and the offset in bytes."""
 

@@ -124,3 +124,5 @@ def test_a_round_of_the_warm_start_that_was_finished_is_not_made_again(
     told = warm_round(tmp_path / "round-1", model, tokenizer, shown, {"steps": 2}, 3)
     assert warm_round(tmp_path / "round-1", later, tokenizer, shown, {"steps": 2}, 4) == told
     assert all(torch.equal(weights, later.state_dict()[name]) for name, weights in model.state_dict().items())
+    assert warm_round(tmp_path / "round-1", later, tokenizer, shown[1:], {"steps": 2}, 4) != told
+    assert not all(torch.equal(weights, later.state_dict()[name]) for name, weights in model.state_dict().items())

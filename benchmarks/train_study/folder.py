@@ -1,0 +1,16 @@
+"""The folder of a study: what it was prepared with, and where its rewards come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firefly_mcp.jsonio import JsonObject, loads
+
+REWARDS = "rewards.db"
+"""The recording that rewards come from: the study's, and in it the variations of its tasks."""
+
+
+def settings(study: Path) -> JsonObject:
+    """What the study was prepared with."""
+    told: JsonObject = loads((study / "study.json").read_bytes())
+    return told
