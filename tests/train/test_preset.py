@@ -74,6 +74,14 @@ def test_the_smoke_preset_needs_no_card_and_downloads_nothing() -> None:
     assert smoke.verl["actor_rollout_ref.rollout.name"] == "transformers"
 
 
+def test_the_reference_of_the_smoke_preset_computes_in_the_precision_of_the_policy() -> None:
+    policy, reference = "actor_rollout_ref.actor.fsdp_config.", "actor_rollout_ref.ref.fsdp_config."
+    told = {key.lstrip("+"): value for key, value in preset.load("smoke").verl.items()}
+    for key in ("mixed_precision", "model_dtype", "dtype"):
+        assert told[reference + key] == told[policy + key]
+    assert told[reference + "mixed_precision"]["param_dtype"] == "fp32"
+
+
 def test_the_folder_holds_what_the_overrides_point_to(
     tasks: list[Task], recording: Recording, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
