@@ -18,14 +18,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
+from benchmarks.train_study import packed
 from benchmarks.train_study.arm import ARMS
 from benchmarks.train_study.bundled import unpack
+from benchmarks.train_study.folder import scored
 from benchmarks.train_study.prepare import prepare
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.rewarded import reward
 from benchmarks.train_study.table import line, table
 from firefly_mcp.errors import UsageError
-from firefly_mcp.jsonio import loads
 
 
 def run_arms(options: argparse.Namespace) -> None:
@@ -37,8 +38,7 @@ def run_arms(options: argparse.Namespace) -> None:
         if arm == "supervised":
             started["grpo", seed].result()  # whose CPU seconds the supervised steps get
         out = options.out / (arm if arm == "warm" else f"{arm}-{seed}")
-        checked = "permuted" if arm in ("grpo", "warm") else "heldout"
-        if (out / "result.json").exists() and checked in loads((out / "result.json").read_bytes()):
+        if scored(out):
             return
         out.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.train_study.arm", str(options.out), arm, "--seed", str(seed)]
@@ -59,6 +59,10 @@ def main() -> None:
     parser.add_argument("--tasks", type=Path, help="with --store; the set that comes with the study when left out")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--from", type=Path, dest="packed", nargs="?", const=packed.FOLDER, help="begin with a packed study's checkpoint"
+    )
+    parser.add_argument("--scored", action="store_true", help="with --from: keep the arms that are scored there")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="arms trained at the same time, no more than there are cores")
     parser.add_argument("--steps", type=int, default=48, help="of GRPO")
@@ -92,6 +96,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
     parser.add_argument("overrides", nargs="*", help="of verl's configuration, for the GRPO arms")
     options = parser.parse_args()
+    if options.packed:
+        packed.unpack(options.packed, options.out, arms=options.scored)
     if options.tasks is None or options.store is None:
         options.tasks, options.store = unpack(options.out / "set")
     if not options.tasks.exists():

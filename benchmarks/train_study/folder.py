@@ -14,3 +14,10 @@ def settings(study: Path) -> JsonObject:
     """What the study was prepared with."""
     told: JsonObject = loads((study / "study.json").read_bytes())
     return told
+
+
+def scored(out: Path) -> bool:
+    """Whether an arm, by its folder, is trained and scored on all it is scored on."""
+    result = out / "result.json"
+    checked = "permuted" if out.name.startswith(("grpo", "warm")) else "heldout"
+    return result.exists() and checked in loads(result.read_bytes())

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from benchmarks.train_study import packed
 from benchmarks.train_study.arm import SHUFFLED, overrides
 from benchmarks.train_study.bundled import unpack
+from benchmarks.train_study.folder import REWARDS, settings
 from benchmarks.train_study.permuted import permute
 from benchmarks.train_study.prepare import warm_round
 from benchmarks.train_study.rewarded import choose
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
 from benchmarks.train_study.stats import paired
+from firefly_mcp.errors import UsageError
+from firefly_mcp.jsonio import dumps
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import observe
 from firefly_mcp.tasks.model import Task, read_tasks
@@ -126,3 +132,31 @@ def test_a_round_of_the_warm_start_that_was_finished_is_not_made_again(
     assert all(torch.equal(weights, later.state_dict()[name]) for name, weights in model.state_dict().items())
     assert warm_round(tmp_path / "round-1", later, tokenizer, shown[1:], {"steps": 2}, 4) != told
     assert not all(torch.equal(weights, later.state_dict()[name]) for name, weights in model.state_dict().items())
+
+
+def test_a_packed_study_is_unpacked_as_it_was_and_finds_its_set(tmp_path: Path) -> None:
+    study, folder, there = tmp_path / "study", tmp_path / "packed", tmp_path / "there"
+    for name in ("warm/model/weights", "warm/heldout/rollouts.jsonl", "grpo-1/heldout/rollouts.jsonl", "train.jsonl"):
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text(name)
+    (study / "warm" / "result.json").write_bytes(dumps({"arm": "warm", "heldout": {}, "permuted": {}}))
+    (study / "grpo-1" / "result.json").write_bytes(dumps({"arm": "grpo", "cpu_seconds": 1}))  # not scored yet
+    (study / "study.json").write_bytes(dumps({"steps": 3, "tasks": "elsewhere", "store": "/elsewhere"}))
+    with closing(sqlite3.connect(study / REWARDS)) as rewards:
+        rewards.execute("create table calls (id)")
+    packed.pack(study, folder)
+
+    packed.unpack(folder, there, arms=False)
+    assert (there / "warm" / "model" / "weights").read_text() == "warm/model/weights"
+    assert (there / REWARDS).read_bytes() == (study / REWARDS).read_bytes()
+    assert not list(there.glob("*/result.json"))
+    told = settings(there)
+    assert told["steps"] == 3
+    assert Path(told["store"]).parent == there.resolve() / "set"
+    assert len(read_tasks(Path(told["tasks"]))) > 3000
+    packed.unpack(folder, tmp_path / "scored", arms=True)
+    assert [path.parent.name for path in (tmp_path / "scored").glob("*/result.json")] == ["warm"]
+
+    (folder / "prepared.zip").write_text("damaged")
+    with pytest.raises(UsageError, match=r"prepared\.zip is not a packed study"):
+        packed.unpack(folder, tmp_path / "fresh", arms=False)

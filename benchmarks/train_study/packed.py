@@ -1,0 +1,74 @@
+"""A study in two small files: on another machine its arms can be trained again, or gone on with, from the same checkpoint.
+
+    python -m benchmarks.train_study.packed runs/study benchmarks/data/study
+
+A warm start is as long as its CPU seconds, so no two machines make the same one. What is packed is what arms begin with
+(``prepared.zip``), and the results and held-out trajectories of those that are scored (``scored.zip``), from which the table
+is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
+
+from benchmarks.train_study.bundled import unpack as unpack_set
+from benchmarks.train_study.folder import REWARDS, scored, settings
+from firefly_mcp.errors import UsageError
+from firefly_mcp.jsonio import dumps
+
+FOLDER = Path(__file__).parents[1] / "data" / "study"
+PREPARED, SCORED = "prepared.zip", "scored.zip"
+
+
+def pack(study: Path, folder: Path) -> None:
+    """Write both files of a study over the set that comes with it, whose arms are not running."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(study / REWARDS)) as rewards:
+        rewards.execute("pragma wal_checkpoint(truncate)")  # so that the one file holds all of it
+    model = sorted((study / "warm" / "model").iterdir())
+    _write(folder / PREPARED, study, [study / "study.json", *sorted(study.glob("*.jsonl")), study / REWARDS, *model])
+    done = [out for out in sorted(study.iterdir()) if scored(out)]
+    _write(folder / SCORED, study, [path for arm in done for path in (arm / "result.json", arm / "heldout" / "rollouts.jsonl")])
+
+
+def unpack(folder: Path, study: Path, *, arms: bool) -> None:
+    """Write a study as it was before its arms or, with ``arms``, after those that are done; what is there already stays.
+
+    Raises:
+        UsageError: there is no packed study.
+    """
+    if (study / "study.json").exists():
+        return
+    for name in (PREPARED, SCORED)[: 2 if arms else 1]:
+        try:
+            with ZipFile(folder / name) as packed:
+                packed.extractall(study)
+        except (OSError, BadZipFile) as error:
+            (study / "study.json").unlink(missing_ok=True)
+            raise UsageError(f"{folder / name} is not a packed study: {error}") from error
+    tasks, store = unpack_set(study / "set")
+    (study / "study.json").write_bytes(dumps({**settings(study), "tasks": str(tasks), "store": str(store.resolve())}))
+
+
+def _write(file: Path, study: Path, paths: Iterable[Path]) -> None:
+    with ZipFile(file, "w", ZIP_LZMA) as packed:
+        for path in paths:
+            packed.writestr(ZipInfo(path.relative_to(study).as_posix()), path.read_bytes(), ZIP_LZMA)
+
+
+def main() -> None:
+    """Pack a study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("folder", type=Path)
+    told = parser.parse_args()
+    pack(told.study, told.folder)
+
+
+if __name__ == "__main__":
+    main()
