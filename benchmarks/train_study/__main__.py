@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--scored", action="store_true", help="with --from: keep the arms that are scored there")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="arms trained at the same time, no more than there are cores")
-    parser.add_argument("--steps", type=int, default=48, help="of GRPO")
+    parser.add_argument("--steps", type=int, default=36, help="of GRPO")
     parser.add_argument("--prompts", type=int, default=12)
     parser.add_argument("--rollouts", type=int, default=8)
     parser.add_argument("--temperature", type=float, default=1.4, help="of attempts that GRPO learns from; held out it is 1")
@@ -74,11 +74,11 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--supervised-lr", type=float, default=1e-3)
     parser.add_argument("--warm-seconds", type=float, default=660, help="CPU seconds of a round of the warm start at most")
-    parser.add_argument("--rounds", type=int, default=2, help="of the warm start: until more of it teaches no more")
+    parser.add_argument("--rounds", type=int, default=3, help="of the warm start: until more of it teaches no more")
     parser.add_argument(
         "--until", type=float, default=2.0, help="probability of a whole plan at which the warm start ends; above 1: never"
     )
-    parser.add_argument("--demonstrated", type=float, default=0.25, help="share of training tasks whose plan is shown")
+    parser.add_argument("--demonstrated", type=float, default=0.12, help="share of training tasks whose plan is shown")
     parser.add_argument(
         "--demonstrated-sub-dags", type=float, default=0.5, help="share of the training sub-DAGs of which plans are shown"
     )
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--values", type=float, default=0.3, help="share of literal calls that no training task makes")
     parser.add_argument("--held-out", type=int, default=200, help="tasks of each held-out split at most")
     parser.add_argument("--samples", type=int, default=4, help="attempts at each held-out task")
-    parser.add_argument("--split-seed", type=int, default=12)
+    parser.add_argument("--split-seed", type=int, default=13)
     parser.add_argument("--tiny", type=_pairs, default={}, help="the model's size, as hidden=160,layers=4")
     parser.add_argument("--warm", type=_pairs, default={}, help="the warm start, as batch=32,lr=0.002")
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
