@@ -31,7 +31,10 @@ def pack(study: Path, folder: Path) -> None:
     with closing(sqlite3.connect(study / REWARDS)) as rewards:
         rewards.execute("pragma wal_checkpoint(truncate)")  # so that the one file holds all of it
     model = sorted((study / "warm" / "model").iterdir())
-    _write(folder / PREPARED, study, [study / "study.json", *sorted(study.glob("*.jsonl")), study / REWARDS, *model])
+    _write(folder / PREPARED, study, [*sorted(study.glob("*.jsonl")), study / REWARDS, *model])
+    told = {key: value for key, value in settings(study).items() if key not in ("tasks", "store")}  # where they lie there
+    with ZipFile(folder / PREPARED, "a", ZIP_LZMA) as packed:
+        packed.writestr(ZipInfo("study.json"), dumps(told), ZIP_LZMA)
     done = [out for out in sorted(study.iterdir()) if scored(out)]
     _write(folder / SCORED, study, [path for arm in done for path in (arm / "result.json", arm / "heldout" / "rollouts.jsonl")])
 

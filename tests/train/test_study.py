@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -18,7 +19,7 @@ from benchmarks.train_study.rewarded import choose
 from benchmarks.train_study.splits import PLANS, VALUES, divide, literals, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.errors import UsageError
-from firefly_mcp.jsonio import dumps
+from firefly_mcp.jsonio import dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.gates import observe
 from firefly_mcp.tasks.model import Task, read_tasks
@@ -145,6 +146,8 @@ def test_a_packed_study_is_unpacked_as_it_was_and_finds_its_set(tmp_path: Path) 
     with closing(sqlite3.connect(study / REWARDS)) as rewards:
         rewards.execute("create table calls (id)")
     packed.pack(study, folder)
+    with ZipFile(folder / "prepared.zip") as written:
+        assert loads(written.read("study.json")) == {"steps": 3}  # no path of the machine
 
     packed.unpack(folder, there, arms=False)
     assert (there / "warm" / "model" / "weights").read_text() == "warm/model/weights"
