@@ -19,10 +19,10 @@ from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 from benchmarks.train_study.bundled import unpack as unpack_set
 from benchmarks.train_study.folder import REWARDS, scored, settings
 from firefly_mcp.errors import UsageError
-from firefly_mcp.jsonio import dumps
+from firefly_mcp.jsonio import dumps, loads
 
 FOLDER = Path(__file__).parents[1] / "data" / "study"
-PREPARED, SCORED = "prepared.zip", "scored.zip"
+PREPARED, SCORED, TOLD = "prepared.zip", "scored.zip", "study.json"
 
 
 def pack(study: Path, folder: Path) -> None:
@@ -34,7 +34,7 @@ def pack(study: Path, folder: Path) -> None:
     _write(folder / PREPARED, study, [*sorted(study.glob("*.jsonl")), study / REWARDS, *model])
     told = {key: value for key, value in settings(study).items() if key not in ("tasks", "store")}  # where they lie there
     with ZipFile(folder / PREPARED, "a", ZIP_LZMA) as packed:
-        packed.writestr(ZipInfo("study.json"), dumps(told), ZIP_LZMA)
+        packed.writestr(ZipInfo(TOLD), dumps(told), ZIP_LZMA)
     done = [out for out in sorted(study.iterdir()) if scored(out)]
     _write(folder / SCORED, study, [path for arm in done for path in (arm / "result.json", arm / "heldout" / "rollouts.jsonl")])
 
@@ -45,17 +45,20 @@ def unpack(folder: Path, study: Path, *, arms: bool) -> None:
     Raises:
         UsageError: there is no packed study.
     """
-    if (study / "study.json").exists():
+    if (study / TOLD).exists():
         return
-    for name in (PREPARED, SCORED)[: 2 if arms else 1]:
-        try:
-            with ZipFile(folder / name) as packed:
+    try:
+        with ZipFile(folder / PREPARED) as packed:
+            told = loads(packed.read(TOLD))
+            packed.extractall(study, [name for name in packed.namelist() if name != TOLD])
+        if arms:
+            with ZipFile(folder / SCORED) as packed:
                 packed.extractall(study)
-        except (OSError, BadZipFile) as error:
-            (study / "study.json").unlink(missing_ok=True)
-            raise UsageError(f"{folder / name} is not a packed study: {error}") from error
+    except (OSError, BadZipFile, KeyError) as error:
+        raise UsageError(f"{folder} holds no packed study: {error}") from error
     tasks, store = unpack_set(study / "set")
-    (study / "study.json").write_bytes(dumps({**settings(study), "tasks": str(tasks), "store": str(store.resolve())}))
+    # Last: where it is there, all of it is.
+    (study / TOLD).write_bytes(dumps({**told, "tasks": str(tasks), "store": str(store.resolve())}))
 
 
 def _write(file: Path, study: Path, paths: Iterable[Path]) -> None:

@@ -161,5 +161,5 @@ def test_a_packed_study_is_unpacked_as_it_was_and_finds_its_set(tmp_path: Path) 
     assert [path.parent.name for path in (tmp_path / "scored").glob("*/result.json")] == ["warm"]
 
     (folder / "prepared.zip").write_text("damaged")
-    with pytest.raises(UsageError, match=r"prepared\.zip is not a packed study"):
+    with pytest.raises(UsageError, match=r"packed holds no packed study"):
         packed.unpack(folder, tmp_path / "fresh", arms=False)
