@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.train_study import packed
 from benchmarks.train_study.arm import ARMS
 from benchmarks.train_study.bundled import unpack
-from benchmarks.train_study.folder import scored
+from benchmarks.train_study.folder import TOLD, scored
 from benchmarks.train_study.prepare import prepare
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.rewarded import reward
@@ -104,7 +104,7 @@ def main() -> None:
         raise UsageError(f"{options.tasks}: no such file")
     begun = time.monotonic()
     if options.only in (None, "prepare"):
-        if not (options.out / "study.json").exists():
+        if not (options.out / TOLD).exists():
             prepare(options)
         if not (options.out / "rewarded.jsonl").exists():
             reward(options.out, copies=options.variations, seed=options.split_seed)

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from firefly_mcp.jsonio import JsonObject, loads
 
+TOLD = "study.json"
+"""What the study was prepared with; it is written last, so where it is there the study is prepared."""
 REWARDS = "rewards.db"
 """The recording that rewards come from: the study's, and in it the variations of its tasks."""
 
 
 def settings(study: Path) -> JsonObject:
     """What the study was prepared with."""
-    told: JsonObject = loads((study / "study.json").read_bytes())
+    told: JsonObject = loads((study / TOLD).read_bytes())
     return told
 
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 
 from benchmarks.train_study.bundled import unpack as unpack_set
-from benchmarks.train_study.folder import REWARDS, scored, settings
+from benchmarks.train_study.folder import REWARDS, TOLD, scored, settings
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import dumps, loads
+from firefly_train.figures import ROLLOUTS
 
 FOLDER = Path(__file__).parents[1] / "data" / "study"
-PREPARED, SCORED, TOLD = "prepared.zip", "scored.zip", "study.json"
+PREPARED, SCORED = "prepared.zip", "scored.zip"
 
 
 def pack(study: Path, folder: Path) -> None:
@@ -30,13 +31,12 @@ def pack(study: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(study / REWARDS)) as rewards:
         rewards.execute("pragma wal_checkpoint(truncate)")  # so that the one file holds all of it
-    model = sorted((study / "warm" / "model").iterdir())
-    _write(folder / PREPARED, study, [*sorted(study.glob("*.jsonl")), study / REWARDS, *model])
     told = {key: value for key, value in settings(study).items() if key not in ("tasks", "store")}  # where they lie there
-    with ZipFile(folder / PREPARED, "a", ZIP_LZMA) as packed:
-        packed.writestr(ZipInfo(TOLD), dumps(told), ZIP_LZMA)
-    done = [out for out in sorted(study.iterdir()) if scored(out)]
-    _write(folder / SCORED, study, [path for arm in done for path in (arm / "result.json", arm / "heldout" / "rollouts.jsonl")])
+    begun = [*study.glob("*.jsonl"), study / REWARDS, *(study / "warm" / "model").iterdir()]
+    _write(folder / PREPARED, {TOLD: dumps(told), **_content(study, begun)})
+    done = [out for out in study.iterdir() if scored(out)]
+    results = [path for out in done for path in (out / "result.json", out / "heldout" / ROLLOUTS)]
+    _write(folder / SCORED, _content(study, results))
 
 
 def unpack(folder: Path, study: Path, *, arms: bool) -> None:
@@ -61,10 +61,14 @@ def unpack(folder: Path, study: Path, *, arms: bool) -> None:
     (study / TOLD).write_bytes(dumps({**told, "tasks": str(tasks), "store": str(store.resolve())}))
 
 
-def _write(file: Path, study: Path, paths: Iterable[Path]) -> None:
+def _content(study: Path, paths: Iterable[Path]) -> dict[str, bytes]:
+    return {path.relative_to(study).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
+def _write(file: Path, content: Mapping[str, bytes]) -> None:
     with ZipFile(file, "w", ZIP_LZMA) as packed:
-        for path in paths:
-            packed.writestr(ZipInfo(path.relative_to(study).as_posix()), path.read_bytes(), ZIP_LZMA)
+        for name, told in content.items():
+            packed.writestr(ZipInfo(name), told, ZIP_LZMA)  # of no date: the same content is the same file
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.train_study.folder import TOLD
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, divide, sub_dag
 from firefly_mcp.canonical import hash_json
@@ -99,7 +100,7 @@ def prepare(options: argparse.Namespace) -> None:
         for number, (seed, plan) in enumerate(rounds, 1)
     ]
     tiny_model.save(model, tokenizer, out / "warm" / "model")
-    (out / "study.json").write_bytes(dumps(told))
+    (out / TOLD).write_bytes(dumps(told))
 
 
 def warm_round(

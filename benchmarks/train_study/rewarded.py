@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.train_study.folder import REWARDS, settings
+from benchmarks.train_study.folder import REWARDS, TOLD, settings
 from benchmarks.train_study.progress import say
 from benchmarks.train_study.splits import sub_dag
 from firefly_mcp.jsonio import dumps
@@ -53,7 +53,7 @@ def reward(study: Path, *, copies: int, seed: int) -> None:
     store = Path(told["store"])
     chosen = choose(others, shown, store, study / REWARDS, likely, copies=copies, places=places, seed=seed)
     told |= {"rewarded": len(chosen.recorded), "rewarded_variations": len(chosen.varied)}
-    (study / "study.json").write_bytes(dumps(told))
+    (study / TOLD).write_bytes(dumps(told))
     write_tasks(study / "rewarded.jsonl", [*chosen.recorded, *chosen.varied])  # last: where it is there, all this is done
     say(f"rewarded: {len(chosen.recorded)} of {len(others)} tasks not shown, {len(chosen.varied)} of their variations")
 

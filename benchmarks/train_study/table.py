@@ -13,7 +13,7 @@ from benchmarks.train_study.splits import PLANS, SERVERS, VALUES, sub_dag
 from benchmarks.train_study.stats import paired
 from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.tasks.model import read_tasks
-from firefly_train.figures import by_task, read_lines
+from firefly_train.figures import ROLLOUTS, by_task, read_lines
 
 CORE = (PLANS, VALUES)
 """What the gain is measured on: held out by sub-DAG and by argument values. Held out by server is told beside it."""
@@ -27,7 +27,7 @@ def table(study: Path) -> JsonObject:
     splits = {task.id: task.split for task in held}
     results = {path.parent.name: loads(path.read_bytes()) for path in sorted(study.glob("*/result.json"))}
     results = {name: result for name, result in results.items() if "heldout" in result}
-    rewards = {name: by_task(read_lines(study / name / "heldout" / "rollouts.jsonl")) for name in results}
+    rewards = {name: by_task(read_lines(study / name / "heldout" / ROLLOUTS)) for name in results}
     seeds = [seed for seed in range(1, 100) if all(f"{arm}-{seed}" in results for arm in ARMS) and "warm" in results]
     found: JsonObject = {
         "study": told,
