@@ -8,7 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
+from firefly_train import sampling  # noqa: E402
 from firefly_train.cache import ATTENTION, new_cache  # noqa: E402
+from firefly_train.decoding import ROOM, GraphDecoder  # noqa: E402
 from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa: E402
 
 PAD = 0
@@ -111,6 +113,43 @@ def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(attention
         own = torch.log_softmax(logits, -1)[range(len(one.tokens)), one.tokens]
         assert len(one.tokens) == 150
         assert one.log_probs == pytest.approx(own.tolist(), abs=1e-4)
+
+
+def test_a_cache_of_fixed_length_gives_the_same_samples(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sampled() -> list[Sample]:
+        # Of several lengths, some longer than the cache has room for, so that it is made anew; and two of one prompt.
+        drawn = [
+            sample(prompt, at, max_tokens=length)
+            for at, (prompt, length) in enumerate(zip([*PROMPTS, PROMPTS[1]], (3, 30, 5, 2 * ROOM + 9), strict=True))
+        ]
+        sample_batch(model, drawn, PAD)
+        return drawn
+
+    step_by_step = sampled()
+    made: list[GraphDecoder] = []
+
+    def fixed(*args: Any) -> GraphDecoder:
+        made.append(GraphDecoder(*args, recorded=False))
+        return made[-1]
+
+    monkeypatch.setattr(sampling, "decoder_for", fixed)
+    for one, other in zip(sampled(), step_by_step, strict=True):
+        assert one.tokens == other.tokens
+        assert one.log_probs == pytest.approx(other.log_probs, abs=1e-4)
+    assert made[0].rows == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
+def test_a_recorded_graph_gives_the_samples_of_the_model() -> None:
+    model = qwen().cuda()
+    model.set_attn_implementation(ATTENTION)
+    drawn = [sample(prompt, at, max_tokens=ROOM + 20 * at) for at, prompt in enumerate([*PROMPTS, PROMPTS[1]])]
+    sample_batch(model, drawn, PAD)
+    for one in drawn:
+        with torch.no_grad():
+            logits = model(torch.tensor([one.prompt + one.tokens], device="cuda")).logits[0, len(one.prompt) - 1 : -1]
+        own = torch.log_softmax(logits, -1)[range(len(one.tokens)), one.tokens]
+        assert one.log_probs == pytest.approx(own.tolist(), abs=1e-3)
 
 
 def test_a_model_with_a_window_keeps_the_cache_made_for_it() -> None:

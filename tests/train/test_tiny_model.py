@@ -32,6 +32,18 @@ def test_a_new_model_repeats_what_was_said_before_and_warm_starts_fast(tasks: li
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
+def test_a_batch_read_in_parts_teaches_what_the_whole_one_does(tasks: list[Task], recording: Recording) -> None:
+    shown = demonstrate(tasks, recording)
+    tokenizer = tiny_model.build_tokenizer(shown, 400)
+    learned = []
+    for most in (None, 700):
+        model = tiny_model.build_model(tokenizer, tiny_model.TinySize(), 5)
+        plan = WarmStart(steps=4, batch=4, lr=1e-3, until=2.0, context=0.1, most_tokens=most)
+        warm_start(model, tokenizer, shown, plan, seed=1)
+        learned.append(model.get_output_embeddings().weight.detach())
+    assert torch.allclose(*learned, atol=1e-4)
+
+
 def test_every_pair_of_digits_is_a_token_and_texts_come_back_whole(tasks: list[Task], recording: Recording) -> None:
     tokenizer = tiny_model.build_tokenizer(demonstrate(tasks, recording), 700)
     known = tokenizer.get_vocab()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from firefly_train.cache import new_cache
+from firefly_train.decoding import decoder_for
 
 
 @dataclass(frozen=True)
@@ -59,36 +60,41 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
     width = max(len(sample.prompt) for sample in samples)
     # A prompt that several samples share (the attempts of a group) is read once.
     place: dict[tuple[int, ...], int] = {}
-    of = [place.setdefault(tuple(sample.prompt), len(place)) for sample in samples]
+    of = torch.tensor([place.setdefault(tuple(sample.prompt), len(place)) for sample in samples], device=device)
     ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in place], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in place], device=device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    running = list(samples)
-    rows = torch.tensor(of, device=device)
     cache = new_cache(model.config)
+    read = model(
+        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
+    chosen = _choose(read.logits[:, -1].float()[of], samples)
+    running, left = _running(samples, device)
+    if not running:
+        return
+    cache.batch_select_indices(of[left])
+    decoder = decoder_for(model, cache, mask[of[left]], positions[of[left], -1:])
+    chosen = chosen[left]
+    rows: torch.Tensor | None = None  # of the decoder; None where all are running
     while True:
-        out = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits = out.logits[:, -1].float()
-        chosen = _choose(logits if rows is None else logits[rows], running)
-        kept = [row for row, sample in enumerate(running) if not sample.finished]
-        if not kept:
+        if rows is not None:
+            chosen = chosen.new_full((decoder.rows,), pad).index_copy_(0, rows, chosen)
+        logits = decoder.step(chosen)
+        chosen = _choose((logits if rows is None else logits[rows]).float(), running)
+        still, left = _running(running, device)
+        if not still:
             return
-        if rows is not None or len(kept) < len(running):
-            left = torch.tensor(kept, device=device)
-            taken = left if rows is None else rows[left]
-            cache.batch_select_indices(taken)
-            mask, positions, chosen, rows = mask[taken], positions[taken], chosen[left], None
-            running = [running[row] for row in kept]
-        ids = chosen[:, None]
-        mask = torch.cat([mask, mask.new_ones((len(running), 1))], dim=1)
-        positions = positions[:, -1:] + 1
+        if len(still) < len(running):
+            running, chosen, rows = still, chosen[left], left if rows is None else rows[left]
+            if decoder.worth_keeping(len(running)):
+                decoder.keep(rows)
+                rows = None
+
+
+def _running(samples: Sequence[Sample], device: torch.device) -> tuple[Sequence[Sample], torch.Tensor]:
+    """Those that have not ended, and their places."""
+    places = [place for place, sample in enumerate(samples) if not sample.finished]
+    return [samples[place] for place in places], torch.tensor(places, dtype=torch.long, device=device)
 
 
 def _choose(logits: torch.Tensor, samples: Sequence[Sample]) -> torch.Tensor:

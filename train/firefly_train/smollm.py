@@ -28,10 +28,23 @@ def load() -> tuple[Any, Any]:
     path = weights()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
+    model = _plain(AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name))
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     tokenizer.chat_template = TEMPLATE.read_text()
     return model, tokenizer
+
+
+def _plain(read: Any) -> Any:
+    """The same model as one that never was quantized: from 5.17 on transformers refuses to save what it read from GGUF."""
+    from transformers import AutoModelForCausalLM
+
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config)
+    model.load_state_dict(read.state_dict())
+    model.generation_config = read.generation_config
+    return model.eval()
 
 
 def weights() -> Path:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +14,9 @@ from torch.nn.functional import cross_entropy
 from firefly_mcp.errors import TaskError
 from firefly_mcp.jsonio import JsonObject
 from firefly_train.demonstrations import Demonstration
-from firefly_train.vary import Variations
+from firefly_train.examples import Example, Examples, example, parts
 
 _WINDOW = 128
-_SHELF = 8
-"""Batches that are sorted by length together, so that little is padded."""
-
-Example = tuple[list[int], list[int]]
-"""A conversation's token ids, and 1 where the model spoke."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,9 @@ class WarmStart:
     recent examples); reinforcement learning needs successes and failures. ``steps`` is the most optimizer steps,
     ``cpu_seconds`` the most CPU seconds of this process (None: no limit). ``vary``: learn from variations with other values
     beside the recorded ones. ``decay``: what is left of the learning rate in the last step, as a share. ``context``: the weight
-    of the loss on what the model only reads, from which it can learn as well what is often said.
+    of the loss on what the model only reads, from which it can learn as well what is often said. ``most_tokens``: of one pass,
+    padded; a larger batch is read in several, whose gradients are added up (None: one pass). ``dtype``: in what products are
+    computed, where that is not the weights' own (torch's autocast; the weights stay in 32 bits).
     """
 
     steps: int = 600
@@ -45,6 +41,8 @@ class WarmStart:
     decay: float = 0.1
     context: float = 0.0
     device: str = "cpu"
+    most_tokens: int | None = None
+    dtype: str | None = None
 
 
 def warm_start(
@@ -63,7 +61,7 @@ def warm_start(
     """
     if not demonstrations:
         raise TaskError("no demonstration to warm-start with")
-    examples = _Examples(tokenizer, demonstrations, vary=plan.vary, seed=seed)
+    examples = Examples(tokenizer, demonstrations, vary=plan.vary, seed=seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, betas=(0.9, 0.95), weight_decay=0.01)
     recent: deque[float] = deque(maxlen=_WINDOW)
     begun, used = time.monotonic(), time.process_time()
@@ -73,14 +71,11 @@ def warm_start(
         gone = _gone(step, plan, time.process_time() - used)
         for group in optimizer.param_groups:
             group["lr"] = plan.lr * min(1.0, step / 20) * (1.0 - (1.0 - plan.decay) * gone)
-        losses, counts, read = _losses(model, batch, tokenizer.pad_token_id, plan.device, read=plan.context > 0)
-        mean = losses.sum() / counts.sum()
         optimizer.zero_grad()
-        (mean + plan.context * read).backward()
+        loss, losses = _backward(model, batch, tokenizer.pad_token_id, plan)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        loss = float(mean.detach())
-        recent.extend((-losses.detach()).exp().tolist())
+        recent.extend((-losses).exp().tolist())
         likely = sum(recent) / len(recent)
         if step % 25 == 0:
             progress(f"warm start {step}/{plan.steps}: loss {loss:.3f}, a whole plan with probability {likely:.2f}")
@@ -97,12 +92,28 @@ def warm_start(
     }
 
 
+def _backward(model: Any, batch: Sequence[Example], pad: int, plan: WarmStart) -> tuple[float, torch.Tensor]:
+    """Add the gradients of one batch; gives its loss for each token spoken, and the summed one of each example."""
+    spoken = sum(sum(mask[1:]) for _, mask in batch)
+    loss, each = 0.0, []
+    for part in parts(batch, plan.most_tokens):
+        with torch.autocast(
+            torch.device(plan.device).type, getattr(torch, plan.dtype or "bfloat16"), enabled=plan.dtype is not None
+        ):
+            losses, _, read = _losses(model, part, pad, plan.device, read=plan.context > 0)
+        mean = losses.sum() / spoken
+        (mean + plan.context * len(part) / len(batch) * read).backward()
+        loss += float(mean.detach())
+        each.append(losses.detach())
+    return loss, torch.cat(each)
+
+
 def plan_probabilities(model: Any, tokenizer: Any, demonstrations: Sequence[Demonstration]) -> list[float]:
     """Of each demonstration, the probability that the model, sampled at temperature 1, says exactly this."""
     found = []
     with torch.no_grad():
         for shown in demonstrations:
-            losses, _, _ = _losses(model, [_example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
+            losses, _, _ = _losses(model, [example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
             found.append(float((-losses).exp()))
     return found
 
@@ -111,48 +122,6 @@ def _gone(step: int, plan: WarmStart, used: float) -> float:
     """How much of what is allowed is used up, from 0 to 1."""
     spent = used / plan.cpu_seconds if plan.cpu_seconds else 0.0
     return min(1.0, max(step / plan.steps, spent))
-
-
-class _Examples:
-    """The demonstrations as token ids, in a seeded order without end."""
-
-    def __init__(self, tokenizer: Any, demonstrations: Sequence[Demonstration], *, vary: bool, seed: int) -> None:
-        self._tokenizer = tokenizer
-        self._demonstrations = demonstrations
-        self._rng = random.Random(seed)
-        self._variations = Variations(demonstrations) if vary else None
-        self._ready = None if vary else [_example(tokenizer, shown) for shown in demonstrations]
-
-    def batches(self, size: int) -> Iterator[list[Example]]:
-        """Batches of examples of about the same length."""
-        waiting: list[int] = []
-        while True:
-            while len(waiting) < size * _SHELF:
-                waiting += self._rng.sample(range(len(self._demonstrations)), len(self._demonstrations))
-            taken, waiting = waiting[: size * _SHELF], waiting[size * _SHELF :]
-            shelf = sorted((self._at(index) for index in taken), key=lambda example: len(example[0]))
-            places = list(range(_SHELF))
-            self._rng.shuffle(places)
-            for place in places:
-                yield shelf[place * size : (place + 1) * size]
-
-    def _at(self, index: int) -> Example:
-        if self._variations is None:
-            assert self._ready is not None
-            return self._ready[index]
-        return _example(self._tokenizer, self._variations.of(self._demonstrations[index], self._rng))
-
-
-def _example(tokenizer: Any, demonstration: Demonstration) -> Example:
-    """The template must mark what the model speaks with ``{% generation %}``."""
-    encoded = tokenizer.apply_chat_template(
-        demonstration.messages,
-        tools=demonstration.tools,
-        tokenize=True,
-        return_dict=True,
-        return_assistant_tokens_mask=True,
-    )
-    return encoded["input_ids"], encoded["assistant_masks"]
 
 
 def _losses(
