@@ -107,7 +107,7 @@ class GraphDecoder:
         self._begin(self._cache, self._mask[rows, 0, 0, :length], self._positions[rows])
 
     def _begin(self, cache: Cache, mask: torch.Tensor, positions: torch.Tensor) -> None:
-        self.rows, self._length = mask.shape
+        self.rows, self._length = len(mask), mask.shape[1]
         self._used = 0
         device = mask.device
         self._place = torch.tensor([self._length], device=device)
@@ -120,7 +120,7 @@ class GraphDecoder:
         self._mask[:, 0, 0, : self._length] = mask.bool()
         self._positions = positions.clone()
         self._tokens = torch.zeros((self.rows, 1), dtype=torch.long, device=device)
-        self._graph: torch.cuda.CUDAGraph | None = self._record() if self._recorded else None
+        self._graph = self._record() if self._recorded else None
 
     def _forward(self) -> torch.Tensor:
         self._positions += 1
