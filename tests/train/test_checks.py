@@ -20,6 +20,9 @@ class Words:
         self.chat_template = "words"
         self._tools = tools
 
+    def __call__(self, text: str) -> dict[str, list[str]]:
+        return {"input_ids": text.split()}
+
     def apply_chat_template(self, messages: Any, *, tools: Any = None, tokenize: bool = True, **_: Any) -> Any:
         said = " ".join(str(message) for message in messages)
         rendered = f"{tools} {said}" if tools and self._tools else said
@@ -89,6 +92,14 @@ def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording:
     fit = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
     assert fit.demonstrations == short
     assert (fit.left_out, fit.prompt_tokens, fit.response_tokens) == (4, prompt, response)
+
+
+def test_a_plan_with_a_longer_turn_than_may_be_said_is_left_out(tasks: list[Task], recording: Recording) -> None:
+    demonstrations = demonstrate(tasks, recording)
+    turn = max(checks.longest_turn(Words(), shown) for shown in demonstrations)
+    assert checks.fitting(Words(), demonstrations, 10_000, 10_000, turn).left_out == 0
+    with pytest.raises(TaskError, match="no task fits"):
+        checks.fitting(Words(), demonstrations, 10_000, 10_000, min(turn, 5))
 
 
 def test_the_shortest_tasks_of_each_split_are_kept(tasks: list[Task], recording: Recording) -> None:

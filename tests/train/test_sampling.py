@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-from firefly_train import sampling  # noqa: E402
+from firefly_train.batches import BatchSampler, Limits  # noqa: E402
 from firefly_train.cache import ATTENTION, new_cache  # noqa: E402
-from firefly_train.decoding import ROOM, GraphDecoder  # noqa: E402
+from firefly_train.decoding import ROOM, GraphDecoder, MakeDecoder, StepDecoder  # noqa: E402
 from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa: E402
 
 PAD = 0
@@ -82,6 +82,26 @@ def test_sampling_ends_with_a_stop_token(model: Any) -> None:
     assert stopped.tokens == free.tokens[: free.tokens.index(free.tokens[3]) + 1]
 
 
+async def test_a_turn_ends_where_the_limit_of_a_turn_says(model: Any) -> None:
+    class Tokenizer:
+        eos_token_id, pad_token_id = None, PAD
+
+    class Endless:
+        """The model, without a token that ends a turn."""
+
+        generation_config = transformers.GenerationConfig(eos_token_id=None)
+        config, parameters = model.config, model.parameters
+
+        def __call__(self, **told: Any) -> Any:
+            return model(**told)
+
+    for turn, long in ((5, 5), (None, 20)):
+        sampler = BatchSampler(Endless(), Tokenizer(), Limits(prompt=10, response=20, turn=turn), 1)
+        drawn = await sampler.sample(PROMPTS[0], {"temperature": 0.0})
+        await sampler.close()
+        assert len(drawn.tokens) == long
+
+
 def test_top_k_keeps_to_the_likeliest(model: Any) -> None:
     with torch.no_grad():
         allowed = set(model(torch.tensor([PROMPTS[2]])).logits[0, -1].topk(3).indices.tolist())
@@ -115,28 +135,26 @@ def test_a_long_sample_from_a_cache_is_what_the_model_says_without_one(attention
         assert one.log_probs == pytest.approx(own.tolist(), abs=1e-4)
 
 
-def test_a_cache_of_fixed_length_gives_the_same_samples(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sampled() -> list[Sample]:
+def test_a_cache_of_fixed_length_gives_the_same_samples(model: Any) -> None:
+    def sampled(decoder: MakeDecoder) -> list[Sample]:
         # Of several lengths, some longer than the cache has room for, so that it is made anew; and two of one prompt.
         drawn = [
             sample(prompt, at, max_tokens=length)
             for at, (prompt, length) in enumerate(zip([*PROMPTS, PROMPTS[1]], (3, 30, 5, 2 * ROOM + 9), strict=True))
         ]
-        sample_batch(model, drawn, PAD)
+        sample_batch(model, drawn, PAD, decoder)
         return drawn
 
-    step_by_step = sampled()
     made: list[GraphDecoder] = []
 
     def fixed(*args: Any) -> GraphDecoder:
         made.append(GraphDecoder(*args, recorded=False))
         return made[-1]
 
-    monkeypatch.setattr(sampling, "decoder_for", fixed)
-    for one, other in zip(sampled(), step_by_step, strict=True):
+    for one, other in zip(sampled(fixed), sampled(StepDecoder), strict=True):
         assert one.tokens == other.tokens
         assert one.log_probs == pytest.approx(other.log_probs, abs=1e-4)
-    assert made[0].rows == 1
+    assert [decoder.rows for decoder in made] == [1]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")

@@ -18,11 +18,12 @@ QUIET_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Limits:
-    """Tokens of a prompt and of a response at most, and sequences sampled at once."""
+    """Tokens of a prompt, of a response and of one turn of it at most, and sequences sampled at once."""
 
     prompt: int
     response: int
     batch: int = 256
+    turn: int | None = None
 
 
 def load_model(path: str, *, device: str, dtype: str) -> Any:
@@ -85,7 +86,7 @@ class BatchSampler:
         room = self._limits.prompt + self._limits.response - prompt
         wanted = told.get("max_tokens") or told.get("max_new_tokens") or self._limits.response
         return SamplingParams(
-            max_tokens=max(1, min(wanted, self._limits.response, room)),
+            max_tokens=max(1, min(wanted, self._limits.response, room, self._limits.turn or room)),
             temperature=float(told.get("temperature", 1.0)),
             top_p=float(told.get("top_p", 1.0)),
             top_k=int(told.get("top_k", -1)),

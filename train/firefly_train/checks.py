@@ -17,6 +17,8 @@ PINNED = {"verl": "0.9.1"}
 NEEDED = ("transformers", "ray", "tensordict", "TransferQueue", "fastapi", "cachetools", "pyarrow", "tensorboard", "matplotlib")
 INSTALL = "pip install 'firefly-mcp[train]'"
 INSTALL_TORCH = f"pip install torch==2.13.0 && {INSTALL}"
+_AROUND_A_CALL = 24
+"""Tokens of the marks around a call, and of the spaces that a template writes otherwise, with some to spare."""
 OLDEST_TORCH = (2, 6)
 """verl's FSDP2 engine needs ``torch.distributed.fsdp.fully_shard``, which is public from 2.6 on."""
 
@@ -139,18 +141,37 @@ def shortest(demonstrations: Sequence[Demonstration], most: int | None) -> list[
     return [shown for shown in demonstrations if shown.task.id in kept]
 
 
-def fitting(tokenizer: Any, demonstrations: Sequence[Demonstration], most_prompt: int, most_response: int) -> Fit:
-    """Keep the tasks whose prompt and followed plan are within the budget.
+def longest_turn(tokenizer: Any, demonstration: Demonstration) -> int:
+    """About the most tokens that the model says in one turn when the plan is followed."""
+    calls = [call for message in demonstration.messages for call in message.get("tool_calls") or ()]
+    return max(len(tokenizer(json.dumps(call["function"]))["input_ids"]) for call in calls) + _AROUND_A_CALL
+
+
+def fitting(
+    tokenizer: Any,
+    demonstrations: Sequence[Demonstration],
+    most_prompt: int,
+    most_response: int,
+    most_turn: int | None = None,
+) -> Fit:
+    """Keep the tasks whose prompt, followed plan and longest turn of it are within the budget.
 
     Raises:
         TaskError: none is.
     """
     measured = [(lengths(tokenizer, shown), shown) for shown in demonstrations]
-    kept = [(tokens, shown) for tokens, shown in measured if tokens[0] <= most_prompt and tokens[1] <= most_response]
+    kept = [
+        (tokens, shown)
+        for tokens, shown in measured
+        if tokens[0] <= most_prompt
+        and tokens[1] <= most_response
+        and (most_turn is None or longest_turn(tokenizer, shown) <= most_turn)
+    ]
     if not kept:
         shortest = min((tokens for tokens, _ in measured), key=sum)
         raise TaskError(
-            f"no task fits {most_prompt} prompt and {most_response} response tokens; the shortest needs {shortest}:"
+            f"no task fits {most_prompt} prompt and {most_response} response tokens"
+            f"{f', or turns of {most_turn}' if most_turn else ''}; the shortest needs {shortest}:"
             " raise data.max_prompt_length and data.max_response_length"
         )
     return Fit(

@@ -7,6 +7,7 @@ values has a fixed length there, and sequences that have ended are left in it un
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -31,6 +32,10 @@ class Decoder(Protocol):
 
     def keep(self, rows: torch.Tensor) -> None:
         """Keep these rows only, in this order."""
+
+
+MakeDecoder = Callable[[Any, Cache, torch.Tensor, torch.Tensor], Decoder]
+"""Makes a decoder of a model, the cache of its prompts, their mask and their last positions."""
 
 
 def decoder_for(model: Any, cache: Cache, mask: torch.Tensor, positions: torch.Tensor) -> Decoder:

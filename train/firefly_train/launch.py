@@ -86,7 +86,7 @@ def train(order: Order, note: Note) -> JsonObject:
         ours = {
             **chosen.verl,
             **folder.overrides(shape),
-            **_engine(settings, order.seed),
+            **_engine(settings, order.seed, chosen.max_turn_tokens),
             **({WEIGHTS: dict(order.weights)} if order.weights else {}),
             **_ray(chosen, folder, ray_folder),
         }
@@ -187,20 +187,21 @@ def _fit(
         checks.check_names(tokenizer, demonstrations)
     most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
     most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
-    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response)
+    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response, chosen.max_turn_tokens)
     if fit.left_out:
         note(
             f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {most_prompt} prompt"
             f" or {most_response} response tokens"
+            f"{f', or a turn of more than {chosen.max_turn_tokens}' if chosen.max_turn_tokens else ''}"
         )
     return fit
 
 
-def _engine(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def _engine(settings: Mapping[str, Any], seed: int, turn: int | None) -> dict[str, Any]:
     if settings.get("actor_rollout_ref.rollout.name") != "transformers":
         return {}
     device = str(settings.get("trainer.device", "cuda"))
-    return {"+actor_rollout_ref.rollout.engine_kwargs.transformers": {"device": device, "seed": seed}}
+    return {"+actor_rollout_ref.rollout.engine_kwargs.transformers": {"device": device, "seed": seed, "turn": turn}}
 
 
 def _ray(chosen: preset.Preset, folder: RunFolder, sockets: str) -> dict[str, Any]:

