@@ -1,4 +1,4 @@
-"""What sampling costs on one core or a card: this package's sampler beside transformers' own ``generate``, on prompts of real tasks.
+"""What sampling costs on one core or a card: this package's sampler beside transformers' ``generate``, on prompts of real tasks.
 
     python -m benchmarks.sampling                       # the tiny model of the preset smoke, untrained
     python -m benchmarks.sampling --model FOLDER
@@ -128,10 +128,9 @@ def main() -> None:
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     lengths = sorted(map(len, prompts))
     print(f"{len(prompts)} prompts of {lengths[0]} to {lengths[-1]} tokens, {options.tokens} sampled for each")
+    unit = "CPU s" if options.device == "cpu" else "s"
     for name, median in medians.items():
-        print(
-            f"{name}: {median:.2f} {'CPU ' if options.device == 'cpu' else ''}s ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})"
-        )
+        print(f"{name}: {median:.2f} {unit} ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})")
     print(f"ratio {medians['generate'] / medians['firefly']:.1f}")
     print(today(), machine())
 
