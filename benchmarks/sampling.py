@@ -1,4 +1,4 @@
-"""What sampling costs on one core or a card: this package's sampler beside transformers' ``generate``, on prompts of real tasks.
+"""What sampling costs on one core or a card: ours beside transformers' own ``generate``, on prompts of real tasks.
 
     python -m benchmarks.sampling                       # the tiny model of the preset smoke, untrained
     python -m benchmarks.sampling --model FOLDER
