@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -82,24 +83,58 @@ def test_sampling_ends_with_a_stop_token(model: Any) -> None:
     assert stopped.tokens == free.tokens[: free.tokens.index(free.tokens[3]) + 1]
 
 
+class NoEnd:
+    """A tokenizer that knows no end of a turn."""
+
+    eos_token_id, pad_token_id = None, PAD
+
+
+class Endless:
+    """A model without a token that ends a turn."""
+
+    generation_config = transformers.GenerationConfig(eos_token_id=None)
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.config, self.parameters = model.config, model.parameters
+
+    def __call__(self, **told: Any) -> Any:
+        return self._model(**told)
+
+
 async def test_a_turn_ends_where_the_limit_of_a_turn_says(model: Any) -> None:
-    class Tokenizer:
-        eos_token_id, pad_token_id = None, PAD
-
-    class Endless:
-        """The model, without a token that ends a turn."""
-
-        generation_config = transformers.GenerationConfig(eos_token_id=None)
-        config, parameters = model.config, model.parameters
-
-        def __call__(self, **told: Any) -> Any:
-            return model(**told)
-
     for turn, long in ((5, 5), (None, 20)):
-        sampler = BatchSampler(Endless(), Tokenizer(), Limits(prompt=10, response=20, turn=turn), 1)
+        sampler = BatchSampler(Endless(model), NoEnd(), Limits(prompt=10, response=20, turn=turn), 1)
         drawn = await sampler.sample(PROMPTS[0], {"temperature": 0.0})
         await sampler.close()
         assert len(drawn.tokens) == long
+
+
+@pytest.mark.parametrize("merge", [True, False])
+async def test_the_last_of_a_batch_keep_no_others_waiting_where_they_may_go_on_in_the_next(model: Any, merge: bool) -> None:
+    sampler = BatchSampler(Endless(model), NoEnd(), Limits(prompt=20, response=400), 1, merge=merge)
+    ended: list[str] = []
+
+    async def turns(at: int) -> list[Sample]:
+        first = await sampler.sample([*PROMPTS[0], at], {"max_tokens": 4})
+        second = await sampler.sample([*first.said, at], {"max_tokens": 4})
+        ended.append("two short turns")
+        return [first, second]
+
+    async def long() -> list[Sample]:
+        one = await sampler.sample(PROMPTS[1], {"max_tokens": 400})
+        ended.append("a long turn")
+        return [one]
+
+    found = [one for some in await asyncio.gather(*map(turns, range(7)), long()) for one in some]
+    await sampler.close()
+    assert ended == (["two short turns"] * 7 + ["a long turn"] if merge else ["a long turn"] + ["two short turns"] * 7)
+    assert [len(one.tokens) for one in found] == [4] * 14 + [400]
+    for one in (found[0], found[1], found[-1]):
+        with torch.no_grad():
+            logits = model(torch.tensor([one.said])).logits[0, len(one.prompt) - 1 : -1]
+        own = torch.log_softmax(logits, -1)[range(len(one.tokens)), one.tokens]
+        assert one.log_probs == pytest.approx(own.tolist(), abs=1e-4)
 
 
 def test_top_k_keeps_to_the_likeliest(model: Any) -> None:

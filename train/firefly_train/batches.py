@@ -12,6 +12,8 @@ from typing import Any
 from firefly_train.cache import ATTENTION
 from firefly_train.sampling import Sample, SamplingParams, sample_batch
 
+FEW = 4
+"""A batch pauses, where it may, when at most one in so many of it has not ended."""
 QUIET_SECONDS = 0.02
 """Requests that arrive with no longer pause between them than this are sampled as one batch."""
 
@@ -38,9 +40,13 @@ def load_model(path: str, *, device: str, dtype: str) -> Any:
 
 
 class BatchSampler:
-    """Tokens in, tokens out. One batch at a time; requests that arrive meanwhile form the next."""
+    """Tokens in, tokens out. One batch at a time; requests that arrive meanwhile form the next.
 
-    def __init__(self, model: Any, tokenizer: Any, limits: Limits, seed: int) -> None:
+    With ``merge`` the few of a batch that have not ended keep no others waiting: they go on in the next one, where they are
+    read once more. That pays where a device reads many tokens in the time in which it writes one, as cards do.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, limits: Limits, seed: int, *, merge: bool = False) -> None:
         """Sample with this model.
 
         Args:
@@ -48,8 +54,10 @@ class BatchSampler:
             tokenizer: tells which tokens end a turn and which one pads.
             limits: of lengths and of a batch.
             seed: what random generators are derived from.
+            merge: whether the last of a batch go on in the next.
         """
         self._model = model
+        self._merge = merge
         self._limits = limits
         self._seed = seed
         ends = model.generation_config.eos_token_id
@@ -104,18 +112,37 @@ class BatchSampler:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        left: list[tuple[Sample, asyncio.Future[None]]] = []
         while True:
-            waiting = [await self._queue.get()]
-            while len(waiting) < self._limits.batch:
-                try:
-                    waiting.append(await asyncio.wait_for(self._queue.get(), QUIET_SECONDS))
-                except TimeoutError:
-                    break
+            batch = [*left, *await self._gather(self._limits.batch - len(left), wait=not left)]
+            samples = [sample for sample, _ in batch]
             try:
-                await loop.run_in_executor(None, sample_batch, self._model, [sample for sample, _ in waiting], self._pad)
+                await loop.run_in_executor(None, self._run, samples)
             except Exception as error:
-                for _, done in waiting:
+                left = []
+                for _, done in batch:
                     done.set_exception(error)
             else:
-                for _, done in waiting:
-                    done.set_result(None)
+                left = [(sample, done) for sample, done in batch if not sample.finished]
+                for sample, done in batch:
+                    if sample.finished:
+                        done.set_result(None)
+
+    async def _gather(self, most: int, *, wait: bool) -> list[tuple[Sample, asyncio.Future[None]]]:
+        """The requests that arrive with no longer pause between them; where it need not ``wait``, perhaps none."""
+        found = [await self._queue.get()] if wait else []
+        while len(found) < most:
+            try:
+                found.append(await asyncio.wait_for(self._queue.get(), QUIET_SECONDS))
+            except TimeoutError:
+                break
+        return found
+
+    def _run(self, samples: list[Sample]) -> None:
+        """In a thread of its own; the length of the queue is only read there."""
+
+        def pause(running: int) -> bool:
+            # What is read once more is never more than what has ended, or waits.
+            return self._merge and (running * FEW <= len(samples) or self._queue.qsize() >= running)
+
+        sample_batch(self._model, samples, self._pad, pause=pause)

@@ -41,7 +41,7 @@ class TransformersServer(BatchSampler):
         limits = Limits(config.prompt_length, config.response_length, config.max_num_seqs, turn)
         dtype = {"float": "float32"}.get(config.dtype, config.dtype)
         model = load_model(model_config.local_path, device=device, dtype=dtype)
-        super().__init__(model, model_config.tokenizer, limits, seed)
+        super().__init__(model, model_config.tokenizer, limits, seed, merge=device.startswith("cuda"))
         self._parameters = dict(model.named_parameters(remove_duplicate=False))
 
     async def generate(self, prompt_ids: list[int], sampling_params: dict[str, Any], request_id: str, **_: Any) -> TokenOutput:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,10 @@ class SamplingParams:
     stop: frozenset[int] = frozenset()
 
 
+Pause = Callable[[int], bool]
+"""Asked before each token, with the number of samples that have not ended, whether to leave them as they are for now."""
+
+
 @dataclass
 class Sample:
     """One prompt on its way: what was sampled for it so far."""
@@ -35,33 +39,41 @@ class Sample:
     log_probs: list[float] = field(default_factory=list)
 
     @property
+    def said(self) -> list[int]:
+        """The prompt, and what was sampled so far."""
+        return self.prompt + self.tokens
+
+    @property
     def finished(self) -> bool:
         """Whether it stopped or is as long as it may be."""
         return bool(self.tokens) and (self.tokens[-1] in self.params.stop or len(self.tokens) >= self.params.max_tokens)
 
 
-def sample_batch(model: Any, samples: Sequence[Sample], pad: int, decoder: MakeDecoder = decoder_for) -> None:
-    """Sample all of them to their ends, in place.
+def sample_batch(
+    model: Any, samples: Sequence[Sample], pad: int, decoder: MakeDecoder = decoder_for, pause: Pause = lambda running: False
+) -> None:
+    """Sample all of them to their ends, or until a pause, in place.
 
     Args:
         model: a transformers causal language model; its cache must allow selecting rows.
-        samples: new ones; at least one.
+        samples: new ones, or ones that a pause left; at least one, and none that has ended.
         pad: the id that fills the left.
         decoder: how it goes on after the prompts; the device's own.
+        pause: whether to leave off; at least one token is sampled for each.
 
     Log-probabilities are those of the distribution sampled from before ``top_k`` and ``top_p``, at the temperature used: what
     the trainer computes for the same tokens.
     """
     with torch.no_grad():
-        _sample(model, samples, pad, decoder)
+        _sample(model, samples, pad, decoder, pause)
 
 
-def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeDecoder) -> None:
+def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeDecoder, pause: Pause) -> None:
     device = next(model.parameters()).device
-    width = max(len(sample.prompt) for sample in samples)
+    width = max(len(sample.said) for sample in samples)
     # A prompt that several samples share (the attempts of a group) is read once.
     place: dict[tuple[int, ...], int] = {}
-    of = torch.tensor([place.setdefault(tuple(sample.prompt), len(place)) for sample in samples], device=device)
+    of = torch.tensor([place.setdefault(tuple(sample.said), len(place)) for sample in samples], device=device)
     ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in place], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in place], device=device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -77,7 +89,7 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeD
     decoder = make_decoder(model, cache, mask[of[left]], positions[of[left], -1:])
     chosen = chosen[left]
     rows: torch.Tensor | None = None  # of the decoder; None where all are running
-    while True:
+    while not pause(len(running)):
         if rows is not None:
             chosen = chosen.new_full((decoder.rows,), pad).index_copy_(0, rows, chosen)
         logits = decoder.step(chosen)
