@@ -50,6 +50,7 @@ TASKS       ?= $(SAMPLE)/tasks.jsonl
 STORE       ?= $(SAMPLE)/firefly.db
 RUN         ?= runs/smoke
 STUDY       ?= runs/study
+TRAIN_TESTS ?= tests/train
 
 $(TRAIN_VENV)/.ready: pyproject.toml | $(BIN)/uv
 	@echo "make: installing $(TORCH) and verl into $(TRAIN_VENV)" >&2
@@ -59,7 +60,7 @@ $(TRAIN_VENV)/.ready: pyproject.toml | $(BIN)/uv
 	@touch $@
 
 test-train: $(TRAIN_VENV)/.ready
-	$(TRAIN_BIN)/python -m pytest tests/train $(ARGS)
+	$(TRAIN_BIN)/python -m pytest $(TRAIN_TESTS) $(ARGS)
 
 $(SAMPLE)/tasks.jsonl: | $(VENV)/.ready
 	@$(BIN)/firefly tasks sample --out $(SAMPLE)
