@@ -112,10 +112,10 @@ def main() -> None:
         for one in shown
         for _ in range(options.attempts)
     ]
-    attention = model.config._attn_implementation
-    ways = {"firefly": (ours, attention), "generate": (generated, "sdpa")}
+    own = model.config._attn_implementation
+    ways = {"firefly": (ours, own), "generate": (generated, "sdpa")}
     if options.device == "cuda":
-        ways["firefly, step by step"] = (stepped, attention)
+        ways["firefly, step by step"] = (stepped, own)
     clock = time.process_time if options.device == "cpu" else _after_the_card
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.rounds):

@@ -64,7 +64,7 @@ class StepDecoder:
         """See :class:`Decoder`."""
         self._mask = torch.cat([self._mask, self._mask.new_ones((self.rows, 1))], dim=1)
         self._positions = self._positions + 1
-        return _last(self._model, tokens[:, None], self._mask, self._positions, self._cache)
+        return last_logits(self._model, tokens[:, None], self._mask, self._positions, self._cache)
 
     def worth_keeping(self, running: int) -> bool:
         """See :class:`Decoder`."""
@@ -130,7 +130,7 @@ class GraphDecoder:
     def _forward(self) -> torch.Tensor:
         self._positions += 1
         self._mask.index_fill_(3, self._place, True)
-        logits = _last(self._model, self._tokens, self._mask, self._positions, self._cache)
+        logits = last_logits(self._model, self._tokens, self._mask, self._positions, self._cache)
         self._place += 1
         return logits
 
@@ -178,8 +178,8 @@ def _roomy(states: torch.Tensor, length: int) -> torch.Tensor:
     return roomy
 
 
-def _last(model: Any, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Cache) -> torch.Tensor:
-    """The logits after these tokens."""
+def last_logits(model: Any, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Cache) -> torch.Tensor:
+    """The logits after these tokens, ``[rows, words]``, which go into the cache."""
     out = model(
         input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
     )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from firefly_train.cache import new_cache
-from firefly_train.decoding import MakeDecoder, decoder_for
+from firefly_train.decoding import MakeDecoder, decoder_for, last_logits
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,20 @@ def sample_batch(
 
 def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeDecoder, pause: Pause) -> None:
     device = next(model.parameters()).device
-    width = max(len(sample.said) for sample in samples)
+    prompts = [tuple(sample.said) for sample in samples]
+    width = max(map(len, prompts))
     # A prompt that several samples share (the attempts of a group) is read once.
     place: dict[tuple[int, ...], int] = {}
-    of = torch.tensor([place.setdefault(tuple(sample.said), len(place)) for sample in samples], device=device)
+    of = torch.tensor([place.setdefault(prompt, len(place)) for prompt in prompts], device=device)
     ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in place], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in place], device=device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = new_cache(model.config)
-    read = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-    )
-    chosen = _choose(read.logits[:, -1].float()[of], samples)
-    running, left = _running(samples, device)
-    if not running:
+    chosen = _choose(last_logits(model, ids, mask, positions, cache).float()[of], samples)
+    kept = _unfinished(samples)
+    if not kept:
         return
+    running, left = [samples[at] for at in kept], torch.tensor(kept, device=device)
     cache.batch_select_indices(of[left])
     decoder = make_decoder(model, cache, mask[of[left]], positions[of[left], -1:])
     chosen = chosen[left]
@@ -94,20 +93,20 @@ def _sample(model: Any, samples: Sequence[Sample], pad: int, make_decoder: MakeD
             chosen = chosen.new_full((decoder.rows,), pad).index_copy_(0, rows, chosen)
         logits = decoder.step(chosen)
         chosen = _choose((logits if rows is None else logits[rows]).float(), running)
-        still, left = _running(running, device)
-        if not still:
+        kept = _unfinished(running)
+        if not kept:
             return
-        if len(still) < len(running):
-            running, chosen, rows = still, chosen[left], left if rows is None else rows[left]
+        if len(kept) < len(running):
+            running, left = [running[at] for at in kept], torch.tensor(kept, device=device)
+            chosen, rows = chosen[left], left if rows is None else rows[left]
             if decoder.worth_keeping(len(running)):
                 decoder.keep(rows)
                 rows = None
 
 
-def _running(samples: Sequence[Sample], device: torch.device) -> tuple[Sequence[Sample], torch.Tensor]:
-    """Those that have not ended, and their places."""
-    places = [place for place, sample in enumerate(samples) if not sample.finished]
-    return [samples[place] for place in places], torch.tensor(places, dtype=torch.long, device=device)
+def _unfinished(samples: Sequence[Sample]) -> list[int]:
+    """The places of those that have not ended."""
+    return [place for place, sample in enumerate(samples) if not sample.finished]
 
 
 def _choose(logits: torch.Tensor, samples: Sequence[Sample]) -> torch.Tensor:

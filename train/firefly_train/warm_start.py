@@ -100,7 +100,7 @@ def _backward(model: Any, batch: Sequence[Example], pad: int, plan: WarmStart) -
         with torch.autocast(
             torch.device(plan.device).type, getattr(torch, plan.dtype or "bfloat16"), enabled=plan.dtype is not None
         ):
-            losses, _, read = _losses(model, part, pad, plan.device, read=plan.context > 0)
+            losses, read = _losses(model, part, pad, plan.device, read=plan.context > 0)
         mean = losses.sum() / spoken
         (mean + plan.context * len(part) / len(batch) * read).backward()
         loss += float(mean.detach())
@@ -113,7 +113,7 @@ def plan_probabilities(model: Any, tokenizer: Any, demonstrations: Sequence[Demo
     found = []
     with torch.no_grad():
         for shown in demonstrations:
-            losses, _, _ = _losses(model, [example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
+            losses, _ = _losses(model, [example(tokenizer, shown)], tokenizer.pad_token_id, "cpu")
             found.append(float((-losses).exp()))
     return found
 
@@ -126,9 +126,9 @@ def _gone(step: int, plan: WarmStart, used: float) -> float:
 
 def _losses(
     model: Any, examples: Sequence[Example], pad: int, device: str, *, read: bool = False
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of each example, the summed negative log-likelihood of what the model spoke, and how many tokens that is; and the mean of
-    what it only read (0 unless ``read``).
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each example, the summed negative log-likelihood of what the model spoke; and the mean of what it only read (0 unless
+    ``read``).
     """
     width = max(len(ids) for ids, _ in examples)
     tokens = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in examples], device=device)
@@ -142,4 +142,4 @@ def _losses(
     own = spoken[counted]
     rows = torch.arange(len(examples), device=device)[:, None].expand_as(spoken)[spoken]
     sums = torch.zeros(len(examples), device=device).index_add(0, rows, each[own])
-    return sums, spoken.sum(1), each[~own].mean() if read else torch.zeros((), device=device)
+    return sums, each[~own].mean() if read else torch.zeros((), device=device)
