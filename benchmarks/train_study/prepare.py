@@ -28,8 +28,9 @@ def prepare(options: argparse.Namespace) -> None:
     """Divide the tasks, keep those that fit, and make the warm checkpoint."""
     import torch
 
-    from firefly_train import checks, preset, tiny_model
+    from firefly_train import preset, tiny_model
     from firefly_train.demonstrations import demonstrate
+    from firefly_train.fit import Budget, fitting
     from firefly_train.run_folder import SPARE_TURNS
 
     out: Path = options.out
@@ -47,7 +48,7 @@ def prepare(options: argparse.Namespace) -> None:
     smoke = preset.load("smoke")
     size = tiny_model.TinySize(**{**smoke.tiny, **options.tiny})
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
-    fit = checks.fitting(tokenizer, shown, options.tokens, options.tokens)
+    fit = fitting(tokenizer, shown, Budget(options.tokens, options.tokens))
     kept = _at_most([one.task for one in fit.demonstrations], options.held_out, options.split_seed)
     train = [task for task in kept if task.split == "train"]
     held = [task for task in kept if task.split != "train"]

@@ -12,7 +12,6 @@ from firefly_mcp.errors import StoreError
 from firefly_mcp.store.merge import MergeReport, absorb
 from firefly_mcp.store.pages import remove
 from firefly_mcp.store.recording import Recording
-from firefly_mcp.store.transaction import StoreErrors
 
 
 @dataclass
@@ -40,8 +39,7 @@ def landing(store: Path) -> Iterator[Landing]:
         with Recording(part, create=True) as recording:
             arriving = Landing(recording)
             yield arriving
-            with StoreErrors(part):
-                recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            recording.fold_log()
         if target is None and not store.exists():
             part.rename(store)
             return

@@ -75,8 +75,7 @@ def merge(sources: Sequence[Path], out: Path) -> MergeReport:
                     _Source(source, target, report).take()
             for name in ("sessions", "calls"):
                 setattr(report, name, _number(target.db, f"SELECT count(*) FROM {name.removesuffix('s')}"))
-            with StoreErrors(part):
-                target.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            target.fold_log()
         part.rename(out)
     finally:
         remove(part)

@@ -116,7 +116,7 @@ def squeeze(recording: Recording) -> None:
     """Write the file anew without what was deleted, and empty its log; the recording must be open exclusively."""
     with StoreErrors(recording.path):
         recording.db.execute("VACUUM")
-        recording.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    recording.fold_log()
 
 
 def _empty_index(db: apsw.Connection) -> None:

@@ -21,7 +21,7 @@ from firefly_mcp.store import blobs
 from firefly_mcp.store.database import open_database, open_readonly, readonly_uri
 from firefly_mcp.store.reader import Reader
 from firefly_mcp.store.session_writer import Row, SessionWriter
-from firefly_mcp.store.transaction import Transaction
+from firefly_mcp.store.transaction import StoreErrors, Transaction
 from firefly_mcp.types import Tool
 
 
@@ -70,6 +70,15 @@ class Recording:
         if self._reader is not None:
             self._reader.close()
         self.db.close()
+
+    def fold_log(self) -> None:
+        """Write what the write-ahead log holds into the file, so that the one file, moved or copied, is all of it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with StoreErrors(self.path):
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @classmethod
     def for_replay(cls, path: str | Path) -> Recording:

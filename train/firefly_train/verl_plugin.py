@@ -10,9 +10,7 @@ from verl.plugin.platform.platform_manager import PlatformRegistry
 
 from firefly_train import shuffled
 from firefly_train.cpu_platform import CpuPlatform
-
-ROLLOUT = "transformers"
-"""Our rollout server's name in ``actor_rollout_ref.rollout.name``."""
+from firefly_train.plugged import ROLLOUT
 
 
 def install() -> None:
