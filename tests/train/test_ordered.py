@@ -12,13 +12,13 @@ PROMPTS = ("f3", "0a", "7c")
 
 
 @pytest.mark.filterwarnings("ignore")  # of verl and Ray when they are imported
-def test_a_batch_comes_in_the_order_of_its_prompts_whatever_ended_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_comes_in_the_order_of_its_attempts_whatever_ended_first(monkeypatch: pytest.MonkeyPatch) -> None:
     from transfer_queue import KVBatchMeta
     from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 
     from firefly_train.ordered import OrderedReplayBuffer
 
-    rows = [(f"{uid}_{attempt}_{output}", {"row": attempt}) for uid in PROMPTS for attempt in range(11) for output in range(2)]
+    rows = [(f"{uid}_{attempt}_{output}", {"row": attempt}) for attempt in range(11) for uid in PROMPTS for output in range(2)]
 
     def sample(self: Any, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict[str, Any]]:
         ended = random.Random(global_steps).sample(rows, len(rows))

@@ -85,7 +85,7 @@ def test_supervised_steps_teach_it_a_plan(tokenizer: Any, tasks: list[Task], rec
     shown = demonstrate(tasks[:1], recording)
     model = smollm.load_model()
     first, later = (
-        warm_start(model, tokenizer, shown, WarmStart(steps=steps, batch=1, lr=3e-4, until=2.0, decay=1.0), seed=1)["loss"]
-        for steps in (1, 12)
+        warm_start(model, tokenizer, shown, WarmStart(steps=steps, batch=1, lr=1e-3, until=2.0, decay=1.0), seed=1)["loss"]
+        for steps in (1, 4)
     )
-    assert later < first / 2
+    assert later < 0.8 * first
