@@ -3,7 +3,7 @@
 #   make dataset  the whole way to a data set: explore, compose, prove, neighbours, exports; RECORDING=file goes on from one
 #   make test     the test suite
 #   make test-train   the tests of training, with torch and verl in a virtual environment of their own (6 GB)
-#   make train-smoke  20 steps of GRPO on the shipped sample, on two cores
+#   make train-smoke  16 steps of GRPO on the shipped sample, on two cores
 #   make train-study  three arms, three seeds: does training through the recording teach anything?
 #   make test-llm   a real small language model explores through the SDK (downloads 90 MB)
 #   make check    lint, types, import rules, tests
